@@ -12,15 +12,17 @@
 //!    what `*` matched: percent-encoded, as [`encode_path`] does.
 //! 5. Runs of `/` in the path of a target on the site become one, so that no value makes it lead to another host.
 //! 6. A redirect keeps the query of the request, unless its target has one. The fragment of its target stays at the end.
-//! 7. A redirect does not match a path that is already at its target: the path itself, where a `/` at the end makes no
-//!    difference if it makes none to the rule. If the rule ends with `*`, also every path that starts with the target up
-//!    to `/:splat`: `/* /en/:splat` leaves `/en/a` alone.
-//! 8. Content (200, 404) is that of the target's path. No other rule applies to it.
+//! 7. A rule that matches a path that is already at its target decides that the page is shown. For a redirect, that is the
+//!    path of its target, where a `/` at the end makes no difference if it makes none to the rule. For a redirect or 404
+//!    whose path ends with `*` and matches the target up to `/:splat`, it is every path that starts with that:
+//!    `/* /en/:splat` leaves `/en/a` alone, and `/a/old/* /a/:splat` redirects `/a/old/b`.
+//! 8. Content (200, 404) is that of the target's path. No other rule applies to it. If that is not a path of the site, the
+//!    page is shown.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use regex_lite::{Captures, Regex, escape};
+use regex_lite::{Regex, escape};
 
-use super::rules::{EdgeRedirect, EdgeRules, RulePath, RuleStatus, RuleTarget, SlashMatch};
+use super::rules::{EdgeHeaderRule, EdgeRedirect, EdgeRules, RulePath, RuleStatus, RuleTarget, SlashMatch};
 
 /// What `encodeURI` of JavaScript encodes, and `?`, `#` and `+`. S3 reads a `+` in a path as a space.
 const IN_PATHS: &AsciiSet = &CONTROLS
@@ -71,22 +73,41 @@ pub enum EdgeOutcome<'a> {
     },
 }
 
-impl EdgeRules {
+/// The rules of a site, compiled.
+#[derive(Debug)]
+pub struct EdgeEvaluator<'a> {
+    redirects: Vec<(&'a EdgeRedirect, PathMatcher<'a>)>,
+    headers: Vec<(&'a EdgeHeaderRule, PathMatcher<'a>)>,
+}
+
+impl<'a> EdgeEvaluator<'a> {
+    /// Compiles rules.
+    #[must_use]
+    pub fn new(rules: &'a EdgeRules) -> Self {
+        Self {
+            redirects: rules.redirects.iter().map(|rule| (rule, PathMatcher::new(&rule.path, rule.slash))).collect(),
+            headers: rules.headers.iter().map(|rule| (rule, PathMatcher::new(&rule.path, rule.slash))).collect(),
+        }
+    }
+
     /// What happens to a request for a decoded path. The query is without `?`, and empty if there is none. `has_page`
     /// says whether the site has a page at a decoded path.
-    pub fn outcome(&self, path: &str, query: &str, has_page: impl Fn(&str) -> bool) -> EdgeOutcome<'_> {
-        let decided = self.redirects.iter().find_map(|rule| Some((rule, rule.answer(path, query)?)));
-        match decided {
-            Some((rule, outcome)) if rule.force || !has_page(path) => outcome,
+    pub fn outcome(&self, path: &str, query: &str, has_page: impl Fn(&str) -> bool) -> EdgeOutcome<'a> {
+        let answer = |(rule, matcher): &(&'a EdgeRedirect, PathMatcher<'a>)| {
+            let values = matcher.values(path)?;
+            Some((rule.force, answer(rule, matcher, path, query, &values).unwrap_or(EdgeOutcome::Page)))
+        };
+        match self.redirects.iter().find_map(answer) {
+            Some((force, outcome)) if force || !has_page(path) => outcome,
             _ => EdgeOutcome::Page,
         }
     }
 
     /// The headers that responses for a decoded path get, in the order in which rules add them.
     #[must_use]
-    pub fn headers(&self, path: &str) -> Vec<(&str, String)> {
+    pub fn headers(&self, path: &str) -> Vec<(&'a str, String)> {
         let mut headers: Vec<(&str, String)> = Vec::new();
-        for rule in self.headers.iter().filter(|rule| rule.path.matches(rule.slash, path)) {
+        for (rule, _) in self.headers.iter().filter(|(_, matcher)| matcher.values(path).is_some()) {
             // A rule removes first, so it can set what it removes.
             headers.retain(|(name, _)| !rule.removals.iter().any(|removed| removed == name));
             for (name, value) in &rule.headers {
@@ -109,62 +130,65 @@ pub fn encode_path(text: &str) -> String {
     utf8_percent_encode(text, IN_PATHS).to_string()
 }
 
-impl EdgeRedirect {
-    /// What it does with a path; `None` if it does not match.
-    fn answer(&self, path: &str, query: &str) -> Option<EdgeOutcome<'_>> {
-        let values = self.path.values(self.slash, path)?;
-        match (self.status, &self.target) {
-            (RuleStatus::Gone, _) => Some(EdgeOutcome::Gone { rule: self }),
-            (_, None) => None,
-            (RuleStatus::Redirect(status), Some(target)) => {
-                let target = self.filled(target, &values)?;
-                let is_same = |target: &str| is_equal(self.slash, target, path);
-                let is_there = target.path.as_deref().is_some_and(is_same) || self.leads_above(path);
-                let location = if target.query.is_some() { target.text } else { target.with_query(query) };
-                (!is_there).then_some(EdgeOutcome::Redirect { status, location, rule: self })
+/// What a rule does with a path that it matches; `None` if that is nothing.
+fn answer<'a>(
+    rule: &'a EdgeRedirect,
+    matcher: &PathMatcher<'_>,
+    path: &str,
+    query: &str,
+    values: &[(&str, String)],
+) -> Option<EdgeOutcome<'a>> {
+    match (rule.status, &rule.target) {
+        (RuleStatus::Gone, _) => Some(EdgeOutcome::Gone { rule }),
+        (_, None) => None,
+        (RuleStatus::Redirect(status), Some(target)) => {
+            let target = filled(target, values)?;
+            let is_same = |target: &str| is_equal(rule.slash, target, path);
+            let is_there = target.path.as_deref().is_some_and(is_same) || leads_above(rule, matcher, path);
+            let location = if target.query.is_some() { target.text } else { target.with_query(query) };
+            (!is_there).then_some(EdgeOutcome::Redirect { status, location, rule })
+        }
+        (status @ (RuleStatus::Rewrite | RuleStatus::NotFound), Some(target)) => {
+            let is_there = leads_above(rule, matcher, path);
+            let path = filled(target, values)?.path.filter(|_| !is_there)?;
+            // Part of a segment and the value of a placeholder may make `..`.
+            let is_valid = !path.split('/').any(|segment| matches!(segment, "." | ".."));
+            is_valid.then_some(EdgeOutcome::Content { status: status.code(), path, rule })
+        }
+    }
+}
+
+/// Whether a rule ends with `*`, its target is one of its own paths, and this path is already below the target.
+fn leads_above(rule: &EdgeRedirect, matcher: &PathMatcher<'_>, path: &str) -> bool {
+    let is_open = rule.path.as_str().ends_with('*') && rule.status != RuleStatus::Rewrite;
+    let target = rule.target.as_ref().filter(|target| target.is_path() && is_open);
+    let area = target.and_then(|target| target.as_str().split("/:splat").next());
+    let area = area.filter(|area| !area.is_empty()).and_then(|area| percent_decode_str(area).decode_utf8().ok());
+    area.is_some_and(|area| path.starts_with(&*area) && matcher.values(&area).is_some())
+}
+
+/// The target with the values of a path; `None` if its path is not UTF-8.
+fn filled(target: &RuleTarget, values: &[(&str, String)]) -> Option<FilledTarget> {
+    let mut text = String::new();
+    let mut rest = target.as_str();
+    while let Some((before, after)) = rest.split_once(':') {
+        text.push_str(before);
+        let known = values.iter().filter(|(name, _)| after.starts_with(*name));
+        // Of equal names, the first one.
+        let longest = known.reduce(|best, next| if next.0.len() > best.0.len() { next } else { best });
+        match longest.and_then(|(name, value)| Some((after.get(name.len()..)?, value))) {
+            Some((next, value)) => {
+                text.push_str(&encode_path(value));
+                rest = next;
             }
-            (status @ (RuleStatus::Rewrite | RuleStatus::NotFound), Some(target)) => {
-                let path = self.filled(target, &values)?.path?;
-                // Part of a segment and the value of a placeholder may make `..`.
-                let is_valid = !path.split('/').any(|segment| matches!(segment, "." | ".."));
-                is_valid.then_some(EdgeOutcome::Content { status: status.code(), path, rule: self })
+            None => {
+                text.push(':');
+                rest = after;
             }
         }
     }
-
-    /// Whether the rule ends with `*` and the path is already below its target.
-    fn leads_above(&self, path: &str) -> bool {
-        let target = self.target.as_ref().filter(|target| target.is_path() && self.path.as_str().ends_with('*'));
-        target.is_some_and(|target| {
-            let text = target.as_str();
-            let area = text.strip_suffix("/:splat").unwrap_or(text);
-            !area.is_empty() && percent_decode_str(area).decode_utf8().is_ok_and(|area| path.starts_with(&*area))
-        })
-    }
-
-    /// The target with the values of a path; `None` if its path is not UTF-8.
-    fn filled(&self, target: &RuleTarget, values: &[(String, String)]) -> Option<FilledTarget> {
-        let mut text = String::new();
-        let mut rest = target.as_str();
-        while let Some((before, after)) = rest.split_once(':') {
-            text.push_str(before);
-            let known = values.iter().filter(|(name, _)| after.starts_with(name.as_str()));
-            // Of equal names, the first one.
-            let longest = known.reduce(|best, next| if next.0.len() > best.0.len() { next } else { best });
-            match longest.and_then(|(name, value)| Some((after.get(name.len()..)?, value))) {
-                Some((next, value)) => {
-                    text.push_str(&encode_path(value));
-                    rest = next;
-                }
-                None => {
-                    text.push(':');
-                    rest = after;
-                }
-            }
-        }
-        text.push_str(rest);
-        FilledTarget::new(&text)
-    }
+    text.push_str(rest);
+    FilledTarget::new(&text)
 }
 
 /// A target with the values of a request.
@@ -213,52 +237,60 @@ enum PathPart<'a> {
     Splat,
 }
 
-impl RulePath {
-    /// Whether a decoded path matches.
-    #[must_use]
-    pub fn matches(&self, slash: SlashMatch, path: &str) -> bool {
-        self.values(slash, path).is_some()
+/// A rule's path, compiled.
+#[derive(Debug)]
+struct PathMatcher<'a> {
+    path: &'a str,
+    slash: SlashMatch,
+    pattern: Option<PatternMatcher<'a>>,
+}
+
+/// A path with placeholders.
+#[derive(Debug)]
+struct PatternMatcher<'a> {
+    /// By group: its name, `splat` for `*`.
+    names: Vec<&'a str>,
+    /// How all of its paths start.
+    prefix: &'a str,
+    /// `None` if it cannot be compiled: then it matches nothing.
+    regex: Option<Regex>,
+}
+
+impl<'a> PathMatcher<'a> {
+    fn new(path: &'a RulePath, slash: SlashMatch) -> Self {
+        let pattern = (!path.is_exact()).then(|| PatternMatcher::new(path.as_str(), slash));
+        Self { path: path.as_str(), slash, pattern }
     }
 
-    /// The names of its placeholders in order, `splat` for `*`.
-    #[must_use]
-    pub fn names(&self) -> Vec<&str> {
-        let name = |part| match part {
-            PathPart::Text(_) => None,
-            PathPart::Name(name) => Some(name),
-            PathPart::Splat => Some("splat"),
-        };
-        parts(self.as_str()).into_iter().filter_map(name).collect()
-    }
-
-    /// What its placeholders match in a decoded path, by name; `None` if the path does not match.
-    fn values(&self, slash: SlashMatch, path: &str) -> Option<Vec<(String, String)>> {
-        if self.is_exact() {
-            return is_equal(slash, self.as_str(), path).then(Vec::new);
-        }
-        let captures = self.captures(slash, path)?;
+    /// What the placeholders match in a decoded path, by name; `None` if the path does not match.
+    fn values(&self, path: &str) -> Option<Vec<(&'a str, String)>> {
+        let Some(pattern) = &self.pattern else { return is_equal(self.slash, self.path, path).then(Vec::new) };
+        let captures = pattern.regex.as_ref().filter(|_| path.starts_with(pattern.prefix))?.captures(path)?;
         let text = |group: usize| captures.get(group).map_or("", |value| value.as_str()).to_owned();
-        Some((1..).zip(self.names()).map(|(group, name)| (name.to_owned(), text(group))).collect())
+        Some((1..).zip(&pattern.names).map(|(group, name)| (*name, text(group))).collect())
     }
+}
 
-    fn captures<'p>(&self, slash: SlashMatch, path: &'p str) -> Option<Captures<'p>> {
+impl<'a> PatternMatcher<'a> {
+    fn new(path: &'a str, slash: SlashMatch) -> Self {
         let written = match slash {
-            SlashMatch::Either => self.as_str().strip_suffix('/').unwrap_or(self.as_str()),
-            SlashMatch::AsWritten => self.as_str(),
+            SlashMatch::Either => path.strip_suffix('/').unwrap_or(path),
+            SlashMatch::AsWritten => path,
         };
         let parts = parts(written);
-        // Most paths are not below the folder of a pattern, and compiling an expression takes long.
-        if let Some(PathPart::Text(first)) = parts.first()
-            && !path.starts_with(first.trim_end_matches('/'))
-        {
-            return None;
-        }
+        let mut names = Vec::new();
         let mut expression = String::from("(?s)^");
         for part in &parts {
             match part {
                 PathPart::Text(text) => expression.push_str(&escape(text)),
-                PathPart::Name(_) => expression.push_str("([^/]+)"),
-                PathPart::Splat => expression.push_str("(.*)"),
+                PathPart::Name(name) => {
+                    names.push(*name);
+                    expression.push_str("([^/]+)");
+                }
+                PathPart::Splat => {
+                    names.push("splat");
+                    expression.push_str("(.*)");
+                }
             }
         }
         if slash == SlashMatch::Either {
@@ -267,8 +299,11 @@ impl RulePath {
                 None => expression.push_str("/?"),
             }
         }
-        expression.push('$');
-        Regex::new(&expression).ok()?.captures(path)
+        let prefix = match parts.first() {
+            Some(PathPart::Text(text)) => text.trim_end_matches('/'),
+            _ => "",
+        };
+        Self { names, prefix, regex: Regex::new(&format!("{expression}$")).ok() }
     }
 }
 

@@ -53,33 +53,37 @@ async function decide(uri) {
     const place = shared ? base : release;
     if (shared && !live.f) return object(place, path, 200, live.g, path);
     const slash = path.length > 1 && path.charAt(path.length - 1) === '/';
-    const name = slash ? path.slice(0, -1) : path;
+    const name = slash ? bare(path) : path;
     let is = '';
+    let decided = false;
     if (live.x && name.length + SITE.length < 512) {
         const lines = await lookup(SITE + ':' + name);
-        for (let i = 0; i < lines.length; i++) {
+        for (let i = 0; i < lines.length && !decided; i++) {
             const line = lines[i].split(' ');
             const range = line[0].split('-');
             if (live.n < +range[0] || (range[1] && live.n > +range[1])) continue;
             if (line[1] === 'file' || line[1] === 'folder') {
-                is = line[1];
+                if (line[1] === 'folder' || !slash) is = line[1];
                 continue;
             }
             if (line[1].charAt(3) === '/' && !slash || line[1].charAt(3) === '.' && slash) continue;
-            const found = apply(line[1], line[2] || '', [], [], path, live, release);
+            const found = apply(line[1], line[2] || '', [], path, live, release);
             if (found) return found;
+            decided = true;
         }
     }
     const rules = live.w || [];
-    for (let i = 0; i < rules.length; i++) {
+    for (let i = 0; i < rules.length && !decided; i++) {
         const flags = rules[i][2];
-        if (flags.indexOf('!') < 0 && (shared || is || flags.indexOf('e') >= 0 && hasExtension(name))) continue;
+        if (flags.indexOf('e') >= 0 && hasExtension(name)) continue;
         const values = match(rules[i][0], path, flags.indexOf('=') >= 0);
         if (!values) continue;
-        const found = apply(flags, rules[i][1], names(rules[i][0]), values, path, live, release);
+        decided = true;
+        if ((shared || is) && flags.indexOf('!') < 0 || rules[i][3] && path.indexOf(rules[i][3]) === 0) break;
+        const found = apply(flags, rules[i][1], values, path, live, release);
         if (found) return found;
     }
-    if (shared || is === 'file' && !slash) return object(place, path, 200, live.g, path);
+    if (shared || is === 'file') return object(place, path, 200, live.g, path);
     if (path !== '/' && (is === 'folder' || !hasExtension(name))) {
         if (live.t === 'add' && !slash) return { to: path + '/', status: 301 };
         if (live.t === 'strip' && slash) return { to: name, status: 301 };
@@ -114,6 +118,10 @@ function isShared(path, folders) {
     return found !== null && !/\.html?$/.test(path) && /[0-9]/.test(found[1]) && /[A-Za-z]/.test(found[1]);
 }
 
+function bare(path) {
+    return path.replace(/\/$/, '');
+}
+
 function hasExtension(path) {
     return path.indexOf('.', path.lastIndexOf('/')) >= 0;
 }
@@ -133,29 +141,24 @@ function match(pattern, path, exact) {
     if ((path + '/').indexOf(first < 0 ? pattern : pattern.slice(0, first)) !== 0) return null;
     let text = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
     if (!exact) text = text.replace(/\/$/, '').replace(/\/\*$/, '(?:/\u0000)?');
-    text = text.replace(/\*/g, '(.*)').replace(/:[A-Za-z]\w*/g, '([^/]+?)').replace('\u0000', '(.*)');
+    text = text.replace(/\*/g, '(.*)').replace(/:[A-Za-z]\w*/g, '([^/]+)').replace('\u0000', '(.*)');
     const found = new RegExp('^' + text + (exact ? '$' : '/?$')).exec(path);
     return found && found.slice(1);
 }
 
-function names(pattern) {
-    return pattern.match(/:[A-Za-z]\w*|\*/g) || [];
-}
-
 // What a rule does, or null if it leads to the path itself.
-function apply(flags, target, names, values, path, live, release) {
+function apply(flags, target, values, path, live, release) {
     const status = +flags.slice(0, 3);
+    if (status === 0) return null;
     if (status === 410) return { status: 410 };
-    const to = target.replace(/:[A-Za-z]\w*/g, (name) => {
-        let at = names.indexOf(name);
-        if (at < 0 && name === ':splat') at = names.indexOf('*');
-        return at < 0 ? name : values[at] || '';
-    });
+    const to = target.replace(/\{(\d+)\}/g, (all, at) => values[at - 1] || '');
+    const end = to.search(/[?#]|$/);
+    const inside = to.charAt(0) === '/' ? to.slice(0, end).replace(/\/\/+/g, '/') : to.slice(0, end);
     if (status >= 300 && status < 400) {
-        const location = to.charAt(0) === '/' ? to.replace(/^\/\/+/, '/') : to;
-        return location === path ? null : { to: location, status: status, hsts: live.h };
+        if (inside === path || !/[=\/.]/.test(flags) && bare(inside) === bare(path)) return null;
+        return { to: inside + to.slice(end), status: status, hsts: live.h };
     }
-    const inside = to.replace(/\/\/+/g, '/').split('?')[0];
+    if (/\/\.\.?(\/|$)/.test(inside)) return null;
     if (isHidden(inside)) return LOST;
     const place = isShared(inside, live.a || []) ? live.b || '' : release;
     const isKey = to === target || hasExtension(inside) || inside.slice(-1) === '/';
@@ -182,13 +185,12 @@ function redirect(answer, request) {
     const fragment = parts.length > 1 ? '#' + parts.slice(1).join('#') : '';
     const headers = { location: { value: parts[0] + query + fragment }, 'cache-control': { value: 'max-age=3600' } };
     if (answer.hsts) headers['strict-transport-security'] = { value: answer.hsts };
-    return { statusCode: answer.status, statusDescription: 'Redirect', headers: headers };
+    return { statusCode: answer.status, headers: headers };
 }
 
 function plain(status, text) {
-    const names = { 200: 'OK', 410: 'Gone', 503: 'Service Unavailable' };
     const headers = { 'cache-control': { value: 'no-store' }, 'content-type': { value: 'text/plain' } };
-    return { statusCode: status, statusDescription: names[status], headers: headers, body: text || names[status] + '\n' };
+    return { statusCode: status, headers: headers, body: text || status + '\n' };
 }
 
 // Status and headers of a response, by the mark that the request got, or again from the path that the viewer sent.
@@ -200,7 +202,6 @@ async function respond(request, response) {
         if (!mark) found = await decide(request.uri);
         if (found.status === 404 && response.statusCode === 200) {
             response.statusCode = 404;
-            response.statusDescription = 'Not Found';
         }
         if (found.set && found.set !== '-') {
             const text = await store.get(SITE + '^' + found.set);

@@ -68,8 +68,9 @@ impl HeaderPlan {
             if headers.is_empty() && rule.removals.is_empty() {
                 continue;
             }
-            let pattern = RequestPattern::new(&rule.path, SlashMatch::AsWritten);
-            lines.push(serde_json::json!([pattern.as_str(), headers, rule.removals, 1]));
+            let pattern = RequestPattern::new(&rule.path, rule.slash);
+            let exact = u8::from(rule.slash == SlashMatch::AsWritten);
+            lines.push(serde_json::json!([pattern.as_str(), headers, rule.removals, exact]));
         }
         if !lines.is_empty() {
             let set = serde_json::Value::Array(lines).to_string();

@@ -18,9 +18,9 @@ mod store;
 mod switch;
 mod table;
 
-pub use evaluate::{EdgeOutcome, encode_path};
-pub use header::{EdgeHeaderError, MAX_HEADER_VALUE_BYTES};
+pub use evaluate::{EdgeEvaluator, EdgeOutcome, encode_path};
 pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
+pub use header::{EdgeHeaderError, MAX_HEADER_VALUE_BYTES};
 pub use headers::{HeaderPlan, is_security_header};
 pub use pattern::RequestPattern;
 pub use place::{

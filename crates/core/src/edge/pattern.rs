@@ -1,21 +1,24 @@
-//! Matches paths, spelled as the function does, with the path of a rule.
+//! Matches paths, spelled as the function does, with the path of a rule, and writes targets as the function fills them.
 
-use super::rules::{RulePath, SlashMatch};
+use percent_encoding::percent_decode_str;
+
+use super::rules::{RulePath, RuleTarget, SlashMatch};
 use super::spelling::encoded;
 
 /// The path of a rule, ready to match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPattern {
     text: String,
-    tokens: Vec<Token>,
+    tokens: Vec<PatternPart>,
     slash: SlashMatch,
+    /// The names of its placeholders, `splat` for `*`.
+    names: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+enum PatternPart {
     Text(String),
-    /// `:name`, with the colon.
-    Name(String),
+    Name,
     /// `*`.
     Splat,
     /// `/*` at the end, which also stands for nothing.
@@ -36,7 +39,7 @@ impl RequestPattern {
             SlashMatch::AsWritten => None,
         };
         rest = last.unwrap_or(rest);
-        let mut tokens = Vec::new();
+        let (mut tokens, mut names) = (Vec::new(), Vec::new());
         let mut literal = String::new();
         while let Some(character) = rest.chars().next() {
             let after = rest.get(character.len_utf8()..).unwrap_or_default();
@@ -47,25 +50,21 @@ impl RequestPattern {
                 continue;
             }
             if !literal.is_empty() {
-                tokens.push(Token::Text(std::mem::take(&mut literal)));
+                tokens.push(PatternPart::Text(std::mem::take(&mut literal)));
             }
-            if is_name {
-                let end = after.find(|next: char| !next.is_ascii_alphanumeric() && next != '_').unwrap_or(after.len());
-                let (name, remaining) = after.split_at(end);
-                tokens.push(Token::Name(format!(":{name}")));
-                rest = remaining;
-            } else {
-                tokens.push(Token::Splat);
-                rest = after;
-            }
+            let end = after.find(|next: char| !next.is_ascii_alphanumeric() && next != '_').unwrap_or(after.len());
+            names.push(if is_name { after.get(..end).unwrap_or_default() } else { "splat" }.to_owned());
+            rest = if is_name { after.get(end..).unwrap_or_default() } else { after };
+            tokens.push(if is_name { PatternPart::Name } else { PatternPart::Splat });
         }
         if !literal.is_empty() {
-            tokens.push(Token::Text(literal));
+            tokens.push(PatternPart::Text(literal));
         }
         if last.is_some() {
-            tokens.push(Token::SplatFolder);
+            tokens.push(PatternPart::SplatFolder);
+            names.push("splat".to_owned());
         }
-        Self { text, tokens, slash }
+        Self { text, tokens, slash, names }
     }
 
     /// The path of the rule, as the function spells it.
@@ -80,47 +79,91 @@ impl RequestPattern {
         self.slash
     }
 
-    /// What its placeholders stand for in a path, or `None` if it does not match.
+    /// What its placeholders stand for in a path, in order, or `None` if it does not match.
     #[must_use]
-    pub fn values<'a>(&self, path: &'a str) -> Option<Vec<(&str, &'a str)>> {
+    pub fn values<'a>(&self, path: &'a str) -> Option<Vec<&'a str>> {
         let mut values = Vec::new();
         match_tokens(&self.tokens, path, self.slash, &mut values).then_some(values)
     }
 
-    /// A target with the values of [`Self::values`]. Unknown names stay.
+    /// A target as the function has it: `{1}` for the first placeholder, and the path spelled as the function does. At each
+    /// `:`, the longest name of the rule's path counts.
     #[must_use]
-    pub fn fill(target: &str, values: &[(&str, &str)]) -> String {
-        let (mut filled, mut rest) = (String::new(), target);
-        while let Some(at) = rest.find(':') {
-            let (before, from) = rest.split_at(at);
-            filled.push_str(before);
-            let after = from.get(1..).unwrap_or_default();
-            let end = after.find(|next: char| !next.is_ascii_alphanumeric() && next != '_').unwrap_or(after.len());
-            let end = if after.starts_with(|next: char| next.is_ascii_alphabetic()) { end } else { 0 };
-            let (name, remaining) = from.split_at(end + 1);
-            let value = values.iter().find(|(known, _)| *known == name);
-            let value = value.or_else(|| values.iter().find(|(known, _)| name == ":splat" && *known == "*"));
-            filled.push_str(value.map_or(name, |(_, value)| value));
-            rest = remaining;
+    pub fn target(&self, target: &RuleTarget) -> String {
+        let (mut written, mut rest) = (String::new(), target.as_str());
+        while let Some((before, after)) = rest.split_once(':') {
+            written.push_str(&braced(before));
+            let known = self.names.iter().enumerate().filter(|(_, name)| after.starts_with(name.as_str()));
+            let longest = known.reduce(|best, next| if next.1.len() > best.1.len() { next } else { best });
+            match longest {
+                Some((at, name)) => {
+                    written.push_str(&format!("{{{}}}", at + 1));
+                    rest = after.get(name.len()..).unwrap_or_default();
+                }
+                None => {
+                    written.push(':');
+                    rest = after;
+                }
+            }
         }
-        filled.push_str(rest);
-        filled
+        written.push_str(&braced(rest));
+        if target.is_path() { spelled(&written) } else { written }
+    }
+
+    /// The part of a target below which paths match the rule again, and are left alone: `/* /en/:splat` leaves `/en/a` alone.
+    #[must_use]
+    pub(crate) fn area(&self, target: &RuleTarget) -> Option<String> {
+        let (area, _) = target.as_str().split_once("/:splat").unwrap_or((target.as_str(), ""));
+        let area = spelled(&braced(area));
+        let is_open = target.is_path() && self.text.ends_with('*') && !area.is_empty() && !area.contains(['?', '#']);
+        (is_open && self.values(&area).is_some()).then_some(area)
     }
 }
 
-/// As a regular expression does: names take as little as possible, `*` as much as possible.
-fn match_tokens<'a, 'b>(
-    tokens: &'b [Token],
-    path: &'a str,
-    slash: SlashMatch,
-    values: &mut Vec<(&'b str, &'a str)>,
-) -> bool {
+/// A target of [`RequestPattern::target`] with values.
+#[must_use]
+pub(crate) fn filled(target: &str, values: &[&str]) -> String {
+    let mut text = target.to_owned();
+    for (at, value) in values.iter().enumerate() {
+        text = text.replace(&format!("{{{}}}", at + 1), value);
+    }
+    text
+}
+
+/// Whether a target of [`RequestPattern::target`] has placeholders.
+#[must_use]
+pub(crate) fn has_values(target: &str) -> bool {
+    target.contains('{')
+}
+
+/// Braces stand for placeholders, so those of the target are encoded.
+fn braced(text: &str) -> String {
+    text.replace('{', "%7B").replace('}', "%7D")
+}
+
+/// The path of a target as the function spells it. An encoded `/` stays, because it does not divide segments.
+fn spelled(target: &str) -> String {
+    let end = target.find(['?', '#']).unwrap_or(target.len());
+    let (path, rest) = target.split_at(end);
+    if path.to_ascii_lowercase().contains("%2f") {
+        return target.to_owned();
+    }
+    let Ok(text) = percent_decode_str(path).decode_utf8() else { return target.to_owned() };
+    // Placeholders are the only braces that were not encoded.
+    let text = encoded(&text.replace('{', "\u{1}").replace('}', "\u{2}"));
+    let literal = path.contains("%7B") || path.contains("%7D");
+    let text = if literal { return target.to_owned() } else { text.replace("%01", "{").replace("%02", "}") };
+    format!("{text}{rest}")
+}
+
+/// As a regular expression does: as much as possible each.
+fn match_tokens<'a>(tokens: &[PatternPart], path: &'a str, slash: SlashMatch, values: &mut Vec<&'a str>) -> bool {
     let Some((token, rest)) = tokens.split_first() else {
         return path.is_empty() || (path == "/" && slash == SlashMatch::Either);
     };
-    let mut attempt = |name: &'b str, end: usize| {
+    let mut attempt = |end: usize| {
         let Some((value, remaining)) = path.split_at_checked(end) else { return false };
-        values.push((name, value));
+        values.push(value);
         let matched = match_tokens(rest, remaining, slash, values);
         if !matched {
             values.pop();
@@ -128,20 +171,20 @@ fn match_tokens<'a, 'b>(
         matched
     };
     match token {
-        Token::Text(text) => {
+        PatternPart::Text(text) => {
             path.strip_prefix(text.as_str()).is_some_and(|remaining| match_tokens(rest, remaining, slash, values))
         }
-        Token::Name(name) => {
+        PatternPart::Name => {
             let longest = path.find('/').unwrap_or(path.len());
-            (1..=longest).any(|end| attempt(name, end))
+            (1..=longest).rev().any(attempt)
         }
-        Token::Splat => (0..=path.len()).rev().any(|end| attempt("*", end)),
-        Token::SplatFolder => match path.strip_prefix('/') {
+        PatternPart::Splat => (0..=path.len()).rev().any(attempt),
+        PatternPart::SplatFolder => match path.strip_prefix('/') {
             Some(all) => {
-                values.push(("*", all));
+                values.push(all);
                 true
             }
-            None => path.is_empty() && attempt("*", 0),
+            None => path.is_empty() && attempt(0),
         },
     }
 }
@@ -154,22 +197,39 @@ mod tests {
     fn matches_as_the_hosts_do() {
         let check = |pattern: &str, slash, path: &str| {
             let pattern = RequestPattern::new(&RulePath::new(pattern).unwrap(), slash);
-            pattern.values(path).map(|values| RequestPattern::fill(":splat|:a|:b|:title", &values))
+            pattern.values(path).map(|values| values.join("|"))
         };
         use SlashMatch::{AsWritten, Either};
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(check("/old", Either, "/old/"), some(":splat|:a|:b|:title"));
+        assert_eq!(check("/old", Either, "/old/"), some(""));
         assert_eq!(check("/old", AsWritten, "/old/"), None);
-        assert_eq!(check("/d/*", Either, "/d"), some("|:a|:b|:title"));
-        assert_eq!(check("/d/*", Either, "/d/"), some("|:a|:b|:title"));
-        assert_eq!(check("/d/*", Either, "/d/x/"), some("x/|:a|:b|:title"));
+        assert_eq!(check("/d/*", Either, "/d"), some(""));
+        assert_eq!(check("/d/*", Either, "/d/x/"), some("x/"));
         assert_eq!(check("/d/*", AsWritten, "/d"), None);
-        assert_eq!(check("/d*", AsWritten, "/dx/y"), some("x/y|:a|:b|:title"));
-        assert_eq!(check("/:a/x/:b", Either, "/1/x/2/"), some(":splat|1|2|:title"));
+        assert_eq!(check("/d*", AsWritten, "/dx/y"), some("x/y"));
+        assert_eq!(check("/:a/x/:b", Either, "/1/x/2/"), some("1|2"));
         assert_eq!(check("/:a/x", Either, "/1/2/x"), None);
-        assert_eq!(check("/m/:title.json", AsWritten, "/m/a.b.json"), some(":splat|:a|:b|a.b"));
-        assert_eq!(check("/a/*/z", AsWritten, "/a/b/c/z"), some("b/c|:a|:b|:title"));
-        assert_eq!(check("/*", Either, "/"), some("|:a|:b|:title"));
-        assert_eq!(check("/é/:a", Either, "/%C3%A9/%20"), some(":splat|%20|:b|:title"));
+        assert_eq!(check("/m/:title.json", AsWritten, "/m/a.b.json"), some("a.b"));
+        assert_eq!(check("/p/:a-:b", AsWritten, "/p/1-2-3"), some("1-2|3"));
+        assert_eq!(check("/a/*/z", AsWritten, "/a/b/c/z"), some("b/c"));
+        assert_eq!(check("/*", Either, "/"), some(""));
+        assert_eq!(check("/é/:a", Either, "/%C3%A9/%20"), some("%20"));
+    }
+
+    #[test]
+    fn targets_have_numbered_placeholders() {
+        let pattern = RequestPattern::new(&RulePath::new("/:id/:ident/*").unwrap(), SlashMatch::Either);
+        for (target, written) in [
+            ("/x/:ident/:id?q=:splat", "/x/{2}/{1}?q={3}"),
+            ("/:identity/:other/:id9", "/{2}ity/:other/{1}9"),
+            ("https://example.com:8080/:splat", "https://example.com:8080/{3}"),
+            ("/a%20b/%61/+/{1}", "/a%20b/%61/+/%7B1%7D"),
+            ("/%61+", "/a%2B"),
+            ("/a%2Fb/:id", "/a%2Fb/{1}"),
+        ] {
+            let target = RuleTarget::new(target).unwrap();
+            assert_eq!(pattern.target(&target), written);
+        }
+        assert_eq!(filled("/x/{2}/{1}", &["a", "b"]), "/x/b/a");
     }
 }

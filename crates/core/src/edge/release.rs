@@ -38,10 +38,46 @@ pub struct ReleaseEdge {
 #[serde(transparent)]
 pub struct PathLine(pub String);
 
-/// A pattern with its target, and the status with flags: `!` also where the site has the path, `=` for the spelling as
-/// written, `e` for paths without an extension only.
+/// A pattern. The function reads `[path, target, flags, area]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PatternLine(pub String, pub String, pub String);
+#[serde(from = "PatternFields", into = "PatternFields")]
+pub struct PatternLine {
+    /// The paths, as in a rule.
+    pub path: String,
+    /// The target, with `{1}` for the first placeholder.
+    pub target: String,
+    /// The status, and `!` also where the site has the path, `=` for the spelling as written, `e` for paths without an
+    /// extension only.
+    pub flags: String,
+    /// Paths that start with it are left alone.
+    pub area: Option<String>,
+}
+
+/// The fields of a pattern as the function reads them, without an area that is not set.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum PatternFields {
+    Four(String, String, String, String),
+    Three(String, String, String),
+}
+
+impl From<PatternFields> for PatternLine {
+    fn from(fields: PatternFields) -> Self {
+        match fields {
+            PatternFields::Four(path, target, flags, area) => Self { path, target, flags, area: Some(area) },
+            PatternFields::Three(path, target, flags) => Self { path, target, flags, area: None },
+        }
+    }
+}
+
+impl From<PatternLine> for PatternFields {
+    fn from(PatternLine { path, target, flags, area }: PatternLine) -> Self {
+        match area {
+            Some(area) => Self::Four(path, target, flags, area),
+            None => Self::Three(path, target, flags),
+        }
+    }
+}
 
 /// The release that the function serves.
 #[derive(Debug, Serialize)]

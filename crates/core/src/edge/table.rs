@@ -5,11 +5,13 @@
 //! pattern would hide get a line of their own.
 
 use super::headers::HeaderPlan;
+use std::collections::BTreeMap;
+
 use super::paths::{PathKind, SitePaths, has_extension, name_of};
-use super::pattern::RequestPattern;
+use super::pattern::{RequestPattern, filled, has_values};
 use super::placement::{PREVIEWS, RELEASES, is_shared};
 use super::release::{PathLine, PatternLine, ReleaseEdge};
-use super::rules::{EdgeRedirect, EdgeRules, RuleStatus, RuleTarget, SlashMatch};
+use super::rules::{EdgeRedirect, EdgeRules, RuleStatus, SlashMatch};
 use super::spelling::encoded;
 use crate::config::{EdgeConfig, TrailingSlash};
 use crate::desired::DesiredSite;
@@ -33,7 +35,8 @@ pub fn plan_edge(config: &EdgeConfig, rules: &EdgeRules, desired: &DesiredSite) 
     let objects = desired.entries().iter().filter(|entry| entry.body.redirect().is_none());
     let keys = objects.map(|entry| entry.key.as_str());
     let paths = SitePaths::new(keys, &config.shared, config.clean_urls);
-    let mut table = Table { config, paths, plan: EdgePlan::default(), patterns: Vec::new() };
+    let plan = EdgePlan::default();
+    let mut table = Table { config, paths, plan, patterns: Vec::new(), shown: BTreeMap::new() };
     table.plan.release.trailing_slash = config.trailing_slash;
     table.plan.release.shared = config.shared.iter().map(|folder| encoded(folder.as_str())).collect();
     table.plan.release.headers = HeaderPlan::new(&rules.headers);
@@ -52,6 +55,8 @@ struct Table<'a> {
     paths: SitePaths,
     plan: EdgePlan,
     patterns: Vec<Pattern>,
+    /// Paths that an exact rule leaves as they are, with the number of patterns before it.
+    shown: BTreeMap<String, usize>,
 }
 
 struct Pattern {
@@ -62,8 +67,9 @@ struct Pattern {
 }
 
 impl Pattern {
-    fn applies(&self, path: &str, exists: bool) -> bool {
-        (self.force || !exists) && !(self.bare && has_extension(name_of(path))) && self.path.values(path).is_some()
+    /// Whether the rule decides about a path, as the function does.
+    fn decides(&self, path: &str) -> bool {
+        !(self.bare && has_extension(name_of(path))) && self.path.values(path).is_some()
     }
 }
 
@@ -91,68 +97,66 @@ impl Table<'_> {
             );
             return self.note(rule, "redirect-not-possible", message, true);
         }
-        let target = self.target(rule);
+        let target = self.target(rule, &path);
         if rule.path.is_exact() { self.add_exact(rule, &path, &target) } else { self.add_pattern(rule, path, target) }
     }
 
     fn add_exact(&mut self, rule: &EdgeRedirect, path: &RequestPattern, target: &str) {
-        let exists = self.exists(path.as_str());
-        if exists && !rule.force {
-            let message = format!(
-                "`{}` is not redirected, because the site has it; remove one of them, or force the rule",
-                rule.path.as_str()
-            );
-            return self.note(rule, "redirect-shadowed", message, true);
+        let name = name_of(path.as_str());
+        let is_taken = |spelling: &String| {
+            self.shown.contains_key(spelling)
+                || self.patterns.iter().any(|pattern| pattern.decides(spelling))
+                || self.line(spelling, |line| line.target_of(spelling).is_some())
+        };
+        let mut free = self.spellings(path);
+        free.retain(|spelling| !is_taken(spelling));
+        if free.is_empty() {
+            let path = rule.path.as_str();
+            let message = format!("`{path}` is not redirected: an earlier rule matches it; remove one of them");
+            return self.note(rule, "redirect-twice", message, true);
         }
-        if matches!(rule.status, RuleStatus::Redirect(_)) && self.is_same_page(path, target) {
+        let is_same = matches!(rule.status, RuleStatus::Redirect(_)) && self.is_same_page(path, target);
+        let is_shown = |spelling: &String| is_same || (!rule.force && self.paths.object(spelling).is_some());
+        let (shown, free): (Vec<String>, Vec<String>) = free.into_iter().partition(is_shown);
+        self.shown.extend(shown.into_iter().map(|spelling| (spelling, self.patterns.len())));
+        if is_same {
             let message = format!("`{}` redirects to the page itself, so it has no effect", rule.path.as_str());
             return self.note(rule, "redirect-to-itself", message, false);
         }
-        let spellings = self.spellings(path);
-        let is_taken = |spelling: &&String| {
-            self.patterns.iter().any(|pattern| pattern.applies(spelling, exists))
-                || self.line(spelling, |line| line.target_of(spelling).is_some())
-        };
-        let free: Vec<&String> = spellings.iter().filter(|spelling| !is_taken(spelling)).collect();
         let flag = match free.as_slice() {
             [] => {
+                let path = rule.path.as_str();
                 let message = format!(
-                    "`{}` is not redirected: an earlier rule matches it; remove one of them",
-                    rule.path.as_str()
+                    "`{path}` is not redirected, because the site has it; remove one of them, or force the rule"
                 );
-                return self.note(rule, "redirect-twice", message, true);
+                return self.note(rule, "redirect-shadowed", message, true);
             }
-            [one] if path.as_str() != "/" => {
-                if one.ends_with('/') {
-                    "/"
-                } else {
-                    "."
-                }
-            }
+            [_] if name == "/" => "",
+            [one] if one.ends_with('/') => "/",
+            [_] => ".",
             _ => "",
         };
         let line = PathLine(format!("{}{flag} {target}", rule.status.code()).trim_end().to_owned());
         self.plan.release.rules_for_assets |= is_shared(path.as_str().trim_start_matches('/'), &self.config.shared);
-        self.plan.release.paths.entry(name_of(path.as_str()).to_owned()).or_default().push(line);
+        self.plan.release.paths.entry(name.to_owned()).or_default().push(line);
     }
 
     fn add_pattern(&mut self, rule: &EdgeRedirect, path: RequestPattern, target: String) {
+        let area = rule.target.as_ref().and_then(|target| path.area(target));
+        let area = area.filter(|_| matches!(rule.status, RuleStatus::Redirect(_) | RuleStatus::NotFound));
         let mut flags = rule.status.code().to_string();
-        if rule.force {
-            flags.push('!');
-            self.plan.release.rules_for_assets = true;
-        }
-        if rule.slash == SlashMatch::AsWritten {
-            flags.push('=');
-        }
-        if self.leads_to_itself(rule, &path, &target) {
+        self.plan.release.rules_for_assets |= rule.force;
+        let marks = [(rule.force, '!'), (rule.slash == SlashMatch::AsWritten, '=')];
+        flags.extend(marks.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag));
+        if area.is_none() && self.leads_to_itself(rule, &path, &target) {
+            let path = rule.path.as_str();
             let message = format!(
-                "`{}` matches its own target, so browsers end in a loop for paths that the site does not have; exclude the target with an earlier rule",
-                rule.path.as_str()
+                "`{path}` matches its own target, so browsers end in a loop for paths that the site does not have; exclude the \
+                 target with an earlier rule"
             );
             self.note(rule, "redirect-loop", message, true);
         }
-        self.plan.release.patterns.push(PatternLine(path.as_str().to_owned(), target, flags));
+        self.plan.release.patterns.push(PatternLine { path: path.as_str().to_owned(), target, flags, area });
         self.patterns.push(Pattern { path, force: rule.force, bare: false });
     }
 
@@ -161,21 +165,31 @@ impl Table<'_> {
         let Some(page) = &self.config.fallback else { return };
         let Ok(all) = super::rules::RulePath::new("/*") else { return };
         let target = super::spelling::path_of_key(page.as_str());
-        self.plan.release.patterns.push(PatternLine("/*".to_owned(), target, "200e".to_owned()));
+        self.plan.release.patterns.push(PatternLine {
+            path: "/*".to_owned(),
+            target,
+            flags: "200e".to_owned(),
+            area: None,
+        });
         self.patterns.push(Pattern { path: RequestPattern::new(&all, SlashMatch::Either), force: false, bare: true });
+    }
+
+    /// The first pattern that decides about a path.
+    fn first(&self, path: &str) -> Option<&Pattern> {
+        self.patterns.iter().find(|pattern| pattern.decides(path))
     }
 
     /// Lines for paths whose names do not say what they are, and for those that patterns would hide.
     fn add_lines(&mut self) {
-        for (path, address) in self.paths.iter() {
+        for (path, kind) in self.paths.iter() {
             let both = [path.to_owned(), format!("{path}/")];
-            let hidden = |pattern: &Pattern| !pattern.force && both.iter().any(|path| pattern.applies(path, false));
-            let is_hidden = || self.patterns.iter().any(hidden);
-            let line = match address {
+            let is_hidden = || both.iter().any(|path| self.first(path).is_some_and(|pattern| !pattern.force));
+            let line = match kind {
                 PathKind::Asset => continue,
                 PathKind::File if !has_extension(path) || is_hidden() => "file",
                 PathKind::Folder if (path != "/" && has_extension(path)) || is_hidden() => "folder",
                 PathKind::File | PathKind::Folder => continue,
+                PathKind::Page(_) if self.first(path).is_some_and(|pattern| pattern.force) => continue,
                 // Relative links of the page are for the address without a `/`.
                 PathKind::Page(page) => {
                     let lines = [format!("200. {page}"), format!("301/ {path}")].map(PathLine);
@@ -185,27 +199,32 @@ impl Table<'_> {
             };
             self.plan.release.paths.entry(path.to_owned()).or_default().insert(0, PathLine(line.to_owned()));
         }
+        // An exact rule that leaves a page as it is comes before later patterns, too.
+        for (path, before) in &self.shown {
+            if self.patterns.iter().skip(*before).any(|pattern| pattern.decides(path)) {
+                let flag = if path.ends_with('/') && path != "/" { "/" } else { "." };
+                let lines = self.plan.release.paths.entry(name_of(path).to_owned()).or_default();
+                lines.push(PathLine(format!("000{}", if path == "/" { "" } else { flag })));
+            }
+        }
     }
 
-    /// The target as the function spells it. For 200 and 404 it is the path of an object, where that is known.
-    fn target(&mut self, rule: &EdgeRedirect) -> String {
+    /// The target as the function fills it. For 200 and 404 it is the path of an object, where that is known.
+    fn target(&mut self, rule: &EdgeRedirect, path: &RequestPattern) -> String {
         let Some(target) = &rule.target else { return String::new() };
-        let (RuleStatus::Rewrite | RuleStatus::NotFound) = rule.status else { return target.as_str().to_owned() };
-        let path = encoded_target(target);
-        if !rule.path.is_exact() && has_name(&path) {
-            return path;
+        let written = path.target(target);
+        let (RuleStatus::Rewrite | RuleStatus::NotFound) = rule.status else { return written };
+        let inside = path_of_target(&written);
+        if has_values(&inside) {
+            return inside;
         }
-        if let Some(object) = self.paths.object(&path) {
+        if let Some(object) = self.paths.object(&inside) {
             return object;
         }
         let message =
             format!("`{}` shows `{}`, which does not exist on this site", rule.path.as_str(), target.as_str());
         self.note(rule, "redirect-to-nothing", message, true);
-        path
-    }
-
-    fn exists(&self, path: &str) -> bool {
-        self.paths.get(path).is_some()
+        inside
     }
 
     /// The spellings of an exact path that the rule is for.
@@ -231,17 +250,19 @@ impl Table<'_> {
         }
     }
 
-    /// Whether a redirect with placeholders leads to a path that it matches again, other than the same one.
+    /// Whether a redirect with placeholders leads to a path that it matches again.
     fn leads_to_itself(&self, rule: &EdgeRedirect, path: &RequestPattern, target: &str) -> bool {
         if !matches!(rule.status, RuleStatus::Redirect(_)) || !target.starts_with('/') {
             return false;
         }
-        let mut current = RequestPattern::fill(&path.as_str().replace('*', ":splat"), &[]).replace(':', "");
+        let mut current = path.as_str().replace([':', '*'], "x");
         for _ in 0..3 {
-            let Some(values) = path.values(&current) else { return false };
-            let next = RequestPattern::fill(target, &values);
-            let next = next.split(['?', '#']).next().unwrap_or_default().to_owned();
-            if next == current || (self.exists(&next) && !rule.force) {
+            let Some(values) = path.values(&current).filter(|_| rule.force || self.paths.object(&current).is_none())
+            else {
+                return false;
+            };
+            let next = path_of_target(&filled(target, &values));
+            if name_of(&next) == name_of(&current) {
                 return false;
             }
             current = next;
@@ -313,13 +334,20 @@ impl PathLine {
     }
 }
 
-fn encoded_target(target: &RuleTarget) -> String {
-    let path = target.as_str().split(['?', '#']).next().unwrap_or_default();
-    percent_encoding::percent_decode_str(path).decode_utf8().map_or_else(|_| path.to_owned(), |text| encoded(&text))
-}
-
-fn has_name(path: &str) -> bool {
-    path.split(':').skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic()))
+/// The path of a target without query, fragment and empty segments.
+fn path_of_target(target: &str) -> String {
+    let end = target.find(['?', '#']).unwrap_or(target.len());
+    let (address, _) = target.split_at(end);
+    if !address.starts_with('/') {
+        return address.to_owned();
+    }
+    let mut path = String::with_capacity(address.len());
+    for character in address.chars() {
+        if character != '/' || !path.ends_with('/') {
+            path.push(character);
+        }
+    }
+    path
 }
 
 fn is_reserved(path: &str) -> bool {

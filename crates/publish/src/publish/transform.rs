@@ -39,8 +39,6 @@ pub(super) struct TransformedSource {
     pub(super) exclusions: Vec<ListingExclusion>,
     pub(super) findings: Vec<Finding>,
     pub(super) usage: Vec<PluginUsage>,
-    /// Rules for requests.
-    pub(super) edge: EdgeRules,
     /// The release whose manifest it was read from, if it was not transformed now.
     pub(super) restored: Option<ReleaseId>,
 }
@@ -57,7 +55,17 @@ pub(super) async fn transform(
             let source_objects = desired.entries().len() as u64;
             let (exclusions, findings, usage) = (Vec::new(), Vec::new(), Vec::new());
             let (edge, restored) = (EdgeRules::default(), Some(manifest));
-            TransformedSource { desired, edge, restored, reader, fingerprint, source_objects, exclusions, findings, usage }
+            TransformedSource {
+                desired,
+                edge,
+                restored,
+                reader,
+                fingerprint,
+                source_objects,
+                exclusions,
+                findings,
+                usage,
+            }
         }
         Opened::Artifact(OpenedSource { artifact, exclusions, reader, findings: mut about_names }) => {
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
@@ -70,7 +78,17 @@ pub(super) async fn transform(
             about_names.append(&mut findings);
             let findings = about_names;
             let restored = None;
-            TransformedSource { desired, edge, restored, reader, fingerprint, source_objects, exclusions, findings, usage }
+            TransformedSource {
+                desired,
+                edge,
+                restored,
+                reader,
+                fingerprint,
+                source_objects,
+                exclusions,
+                findings,
+                usage,
+            }
         }
     };
     check_tags(run.site, &source.desired)?;
