@@ -116,7 +116,9 @@ impl LocalAws {
         let (iam, cloudfront) = (account.iam.clone(), account.cloudfront.clone());
         account.add_service("iam", move |request| iam.handle(request));
         account.add_service("sts", move |request| sts.handle(request));
+        let stores = cloudfront.clone();
         account.add_service("cloudfront", move |request| cloudfront.handle(request));
+        account.add_service("cloudfront-keyvaluestore", move |request| stores.handle_keys(request));
         Ok(account)
     }
 

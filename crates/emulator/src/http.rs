@@ -8,11 +8,18 @@ use http::{HeaderMap, Uri, header};
 pub fn service_name<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
+    // AWS4-ECDSA-P256-SHA256 Credential=KEY/DATE/SERVICE/aws4_request, …
     let signed_for = text(header::AUTHORIZATION)
         .and_then(|value| value.split_once("Credential="))
-        .and_then(|(_, scope)| scope.split('/').nth(3));
+        .and_then(|(_, scope)| scope.split_once("/aws4_request"))
+        .and_then(|(scope, _)| scope.rsplit('/').next());
     let host = text(header::HOST).or_else(|| uri.host()).unwrap_or_default();
-    signed_for.unwrap_or_else(|| host.split_once('.').map_or("", |(label, _)| label))
+    signed_for.unwrap_or_else(|| match host.split_once('.') {
+        // The first label is the account.
+        Some((_, rest)) if rest.starts_with("cloudfront-kvs.") => "cloudfront-keyvaluestore",
+        Some((label, _)) => label,
+        None => "",
+    })
 }
 
 /// The bucket in a host such as `bucket.s3.localhost:9000` or `a.b.s3.eu-west-1.amazonaws.com`.
@@ -51,6 +58,11 @@ mod tests {
         };
         assert_eq!(service("http://127.0.0.1:9000/", Some(&signed("sts"))), "sts");
         assert_eq!(service("http://127.0.0.1:9000/2020-05-31/", Some(&signed("cloudfront"))), "cloudfront");
+        let global =
+            "AWS4-ECDSA-P256-SHA256 Credential=AKID/20260101/cloudfront-keyvaluestore/aws4_request, Signature=0";
+        assert_eq!(service("http://127.0.0.1:9000/", Some(global)), "cloudfront-keyvaluestore");
+        let host = "https://000000000000.cloudfront-kvs.global.api.aws/";
+        assert_eq!(service(host, None), "cloudfront-keyvaluestore");
         assert_eq!(service("https://sts.amazonaws.com/", Some(&signed("s3"))), "s3");
         assert_eq!(service("https://sts.us-east-1.amazonaws.com/", None), "sts");
         // No service has this name, so S3 answers.

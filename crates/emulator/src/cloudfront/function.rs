@@ -12,12 +12,11 @@ use super::shape::DocumentShape::{List, Number, OneOf, Structure, Text};
 use super::shape::{self, DocumentShape, optional, required};
 use super::wire::{CloudFrontAnswer, CloudFrontFailure, PageQuery};
 use super::{CloudFrontService, CloudFrontState, FUNCTIONS, check_match, check_name, etag};
+use crate::function::MAX_CODE;
 use crate::iam::clock::iso8601;
 use crate::iam::{Caller, arn};
 use crate::xml::XmlElement;
 
-/// Largest code, in bytes, with its comments. Source: CloudFront Developer Guide, "Quotas on CloudFront Functions".
-const MAX_CODE: usize = 10_240;
 /// Most functions of an account. Source: as above.
 const MAX_FUNCTIONS: usize = 100;
 /// The only runtime that the emulator runs.
@@ -178,6 +177,10 @@ impl CloudFrontService {
             (&Method::POST, [name, "publish"]) => {
                 allow("cloudfront:PublishFunction", name)?;
                 self.publish_function(name, request.headers())?
+            }
+            (&Method::POST, [name, "test"]) => {
+                allow("cloudfront:TestFunction", name)?;
+                self.test_function(name, request)?
             }
             (&Method::DELETE, [name]) => {
                 allow("cloudfront:DeleteFunction", name)?;

@@ -44,6 +44,11 @@ impl KeyValueStore {
         arn::key_value_store(&self.id)
     }
 
+    /// The same store after its keys were changed.
+    pub(super) fn changed(&self, data_etag: String, data_modified: Timestamp) -> Self {
+        Self { data_etag, data_modified, ..self.clone() }
+    }
+
     fn element(&self, status: &str) -> XmlElement {
         XmlElement::new("KeyValueStore")
             .with(XmlElement::text("Name", &self.name))

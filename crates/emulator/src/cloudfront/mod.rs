@@ -8,6 +8,8 @@ mod function;
 mod headers_policy;
 mod invalidation;
 mod key_value_store;
+mod keys;
+mod run;
 pub(crate) mod path;
 mod record;
 mod shape;

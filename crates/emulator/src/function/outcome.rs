@@ -41,7 +41,7 @@ pub fn check_request(event: &Value, returned: Value) -> Result<Value, EdgeFuncti
         return Ok(returned);
     }
     let empty = Map::new();
-    let sent = event["request"].as_object().unwrap_or(&empty);
+    let sent = event.get("request").and_then(Value::as_object).unwrap_or(&empty);
     let names = ["method", "uri", "querystring", "headers", "cookies"];
     check_names(own, &names, "request")?;
     if let Some(missing) = names.into_iter().find(|name| !own.contains_key(*name)) {
@@ -86,7 +86,7 @@ pub fn check_request(event: &Value, returned: Value) -> Result<Value, EdgeFuncti
 /// The rule that the result breaks.
 pub fn check_response(event: &Value, returned: Value) -> Result<Value, EdgeFunctionError> {
     let empty = Map::new();
-    let sent = event["response"].as_object().unwrap_or(&empty);
+    let sent = event.get("response").and_then(Value::as_object).unwrap_or(&empty);
     check_response_object(object(&returned, "the result")?, sent)?;
     Ok(returned)
 }

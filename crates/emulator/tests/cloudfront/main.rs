@@ -6,8 +6,10 @@
 mod distributions;
 mod functions;
 mod headers_policies;
+mod keys;
 mod permissions;
 mod stores;
+mod test_function;
 
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::config::{BehaviorVersion, Credentials, Region};

@@ -41,6 +41,10 @@ async fn call(client: &Client, operation: &str, etag: &str) -> (u16, String) {
             refusal(request.function_code(Blob::new(IDENTITY)).send().await)
         }
         "PublishFunction" => refusal(client.publish_function().name("f").if_match(etag).send().await),
+        "TestFunction" => {
+            let request = client.test_function().name("f").if_match(etag).event_object(Blob::new("{}"));
+            refusal(request.send().await)
+        }
         "DeleteFunction" => refusal(client.delete_function().name("f").if_match(etag).send().await),
         "GetDistribution" => refusal(client.get_distribution().id(ID).send().await),
         "GetDistributionConfig" => refusal(client.get_distribution_config().id(ID).send().await),
@@ -78,6 +82,7 @@ async fn each_operation_needs_its_own_permission_on_its_resource() {
         ("GetFunction", arn("function/f")),
         ("UpdateFunction", arn("function/f")),
         ("PublishFunction", arn("function/f")),
+        ("TestFunction", arn("function/f")),
         ("DeleteFunction", arn("function/f")),
         ("GetDistribution", arn("distribution/E2EXAMPLE")),
         ("GetDistributionConfig", arn("distribution/E2EXAMPLE")),

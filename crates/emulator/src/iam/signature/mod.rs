@@ -1,8 +1,10 @@
 //! Verifies Signature Version 4 in the `Authorization` header for all services except S3, whose own variants the `s3s`
-//! crate verifies.
+//! crate verifies. `asymmetric` verifies its variant for several regions, Signature Version 4A.
 //!
 //! Source: IAM User Guide, "Create a signed AWS API request". Source of codes and messages: "Common Errors" of the
 //! services' API references.
+
+mod asymmetric;
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -74,6 +76,24 @@ impl SignatureError {
     }
 }
 
+/// How a request is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SignatureAlgorithm {
+    /// Signature Version 4, with a key for one region.
+    Hmac,
+    /// Signature Version 4A, with a key for all regions.
+    Ecdsa,
+}
+
+impl SignatureAlgorithm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hmac => "AWS4-HMAC-SHA256",
+            Self::Ecdsa => "AWS4-ECDSA-P256-SHA256",
+        }
+    }
+}
+
 /// What requests must be signed for.
 #[derive(Debug, Clone, Copy)]
 pub struct CredentialScope {
@@ -87,6 +107,7 @@ pub struct CredentialScope {
 struct Authorization<'a> {
     access_key_id: &'a str,
     date: &'a str,
+    /// Empty with [`SignatureAlgorithm::Ecdsa`].
     region: &'a str,
     service: &'a str,
     signed_headers: &'a str,
@@ -98,9 +119,30 @@ struct Authorization<'a> {
 /// # Errors
 /// The request has no valid and recent signature of its access key for this service.
 pub fn verify(iam: &IamService, request: &Request<Bytes>, scope: CredentialScope) -> Result<Caller, SignatureError> {
+    verify_with(iam, request, SignatureAlgorithm::Hmac, scope)
+}
+
+/// Verifies a request that must be signed for all regions, with Signature Version 4A.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_asymmetric(
+    iam: &IamService,
+    request: &Request<Bytes>,
+    service: &'static str,
+) -> Result<Caller, SignatureError> {
+    verify_with(iam, request, SignatureAlgorithm::Ecdsa, CredentialScope { service, region: None })
+}
+
+fn verify_with(
+    iam: &IamService,
+    request: &Request<Bytes>,
+    algorithm: SignatureAlgorithm,
+    scope: CredentialScope,
+) -> Result<Caller, SignatureError> {
     let headers = request.headers();
     let authorization = header(headers, "authorization").ok_or(SignatureError::Missing)?;
-    let authorization = parse(authorization)?;
+    let authorization = parse(authorization, algorithm)?;
     let time = header(headers, "x-amz-date").ok_or_else(|| {
         SignatureError::Incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".to_owned(),
@@ -108,7 +150,9 @@ pub fn verify(iam: &IamService, request: &Request<Bytes>, scope: CredentialScope
     })?;
     let signed: Vec<&str> = authorization.signed_headers.split(';').collect();
     let token = header(headers, "x-amz-security-token");
-    for required in ["host", "x-amz-date"].into_iter().chain(token.map(|_| "x-amz-security-token")) {
+    let regions = (algorithm == SignatureAlgorithm::Ecdsa).then_some(asymmetric::REGIONS);
+    let required = ["host", "x-amz-date"].into_iter().chain(token.map(|_| "x-amz-security-token")).chain(regions);
+    for required in required {
         if !signed.contains(&required) {
             return Err(SignatureError::Incomplete(format!(
                 "'{required}' must be a 'SignedHeader' in the AWS Authorization."
@@ -116,16 +160,28 @@ pub fn verify(iam: &IamService, request: &Request<Bytes>, scope: CredentialScope
         }
     }
     check_scope(&authorization, time, scope)?;
+    if algorithm == SignatureAlgorithm::Ecdsa {
+        asymmetric::check_regions(header(headers, asymmetric::REGIONS).unwrap_or_default())?;
+    }
     let lookup = iam.secret_key(authorization.access_key_id).ok_or(SignatureError::InvalidClientTokenId)?;
     let caller = iam.caller(authorization.access_key_id).ok_or(SignatureError::InvalidClientTokenId)?;
 
     let canonical = canonical_request(request, authorization.signed_headers);
-    let credential_scope =
-        format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{credential_scope}\n{}", hex::encode(Sha256::digest(canonical)));
-    let parts = [authorization.date, authorization.region, authorization.service, "aws4_request", &text];
+    let parts = [authorization.date, authorization.region, authorization.service, "aws4_request"];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let digest = hex::encode(Sha256::digest(canonical));
+    let text = format!("{}\n{time}\n{}\n{digest}", algorithm.name(), parts.join("/"));
     let presented = hex::decode(authorization.signature).map_err(|_| SignatureError::Mismatch)?;
-    if !signature_matches(&lookup.secret, &parts, &presented) {
+    let matches = match algorithm {
+        SignatureAlgorithm::Hmac => {
+            let parts: Vec<&str> = parts.into_iter().chain([text.as_str()]).collect();
+            signature_matches(&lookup.secret, &parts, &presented)
+        }
+        SignatureAlgorithm::Ecdsa => {
+            asymmetric::signature_matches(authorization.access_key_id, &lookup.secret, &text, &presented)
+        }
+    };
+    if !matches {
         return Err(SignatureError::Mismatch);
     }
     lookup.check_token(token).map_err(|error| match error {
@@ -139,11 +195,12 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn parse(header: &str) -> Result<Authorization<'_>, SignatureError> {
+fn parse(header: &str, algorithm: SignatureAlgorithm) -> Result<Authorization<'_>, SignatureError> {
     let incomplete = |what: &str| {
         SignatureError::Incomplete(format!("Authorization header requires '{what}' parameter. Authorization={header}"))
     };
-    let parameters = header.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(|| incomplete("AWS4-HMAC-SHA256"))?;
+    let parameters = header.strip_prefix(algorithm.name()).and_then(|rest| rest.strip_prefix(' '));
+    let parameters = parameters.ok_or_else(|| incomplete(algorithm.name()))?;
     let find = |name: &str| {
         parameters
             .split(',')
@@ -153,7 +210,12 @@ fn parse(header: &str) -> Result<Authorization<'_>, SignatureError> {
     let credential = find("Credential")?;
     let mut parts = credential.split('/');
     let mut next = || parts.next().filter(|part| !part.is_empty());
-    match (next(), next(), next(), next(), next(), next()) {
+    let (access_key_id, date) = (next(), next());
+    let region = match algorithm {
+        SignatureAlgorithm::Hmac => next(),
+        SignatureAlgorithm::Ecdsa => Some(""),
+    };
+    match (access_key_id, date, region, next(), next(), next()) {
         (Some(access_key_id), Some(date), Some(region), Some(service), Some("aws4_request"), None) => {
             let (signed_headers, signature) = (find("SignedHeaders")?, find("Signature")?);
             Ok(Authorization { access_key_id, date, region, service, signed_headers, signature })
