@@ -50,6 +50,12 @@ impl OriginAccessControl {
         self.config.text_at(&["Name"]).unwrap_or_default()
     }
 
+    /// Whether requests to S3 are signed with it.
+    pub(super) fn signs(&self) -> bool {
+        self.config.text_at(&["SigningBehavior"]) != Some("never")
+            && self.config.text_at(&["OriginAccessControlOriginType"]) == Some("s3")
+    }
+
     fn element(&self) -> XmlElement {
         XmlElement::new("OriginAccessControl").with(XmlElement::text("Id", &self.id)).with(self.config.clone())
     }
@@ -105,6 +111,11 @@ impl CloudFrontService {
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// Whether a distribution signs its requests with this origin access control.
+    pub(crate) fn signs_requests(&self, id: &str) -> bool {
+        self.lock().access_controls.get(id).is_some_and(OriginAccessControl::signs)
     }
 
     fn create_access_control(&self, body: &[u8]) -> Result<CloudFrontAnswer, CloudFrontError> {

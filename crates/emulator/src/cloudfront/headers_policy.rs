@@ -100,7 +100,7 @@ const CONFIG: DocumentShape = Structure(&[
 
 /// A response headers policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct HeadersPolicy {
+pub(crate) struct HeadersPolicy {
     id: String,
     etag: String,
     modified: Timestamp,
@@ -122,6 +122,29 @@ impl HeadersPolicy {
 
     fn answer(&self) -> CloudFrontAnswer {
         CloudFrontAnswer::ok(self.element()).with_etag(&self.etag)
+    }
+
+    /// Removes and adds headers of a response.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        for remove in self.config.items_at(&["RemoveHeadersConfig"]) {
+            headers.remove(remove.text_at(&["Header"]).unwrap_or_default());
+        }
+        for (name, value, overrides) in security_headers(&self.config) {
+            set(headers, name, &value, overrides);
+        }
+        for header in self.config.items_at(&["CustomHeadersConfig"]) {
+            let text = |name: &str| header.text_at(&[name]).unwrap_or_default();
+            set(headers, text("Header"), text("Value"), text("Override") == "true");
+        }
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: &str, overrides: bool) {
+    // Names and values are checked when a policy is stored.
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value))
+        && (overrides || !headers.contains_key(&name))
+    {
+        headers.insert(name, value);
     }
 }
 
@@ -309,6 +332,11 @@ impl CloudFrontService {
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// The policy with this ID, for the preview.
+    pub(crate) fn headers_policy(&self, id: &str) -> Option<HeadersPolicy> {
+        self.lock().headers_policies.get(id).cloned()
     }
 
     fn put_headers_policy(

@@ -131,6 +131,11 @@ impl CloudFrontService {
         self.iam.clock()
     }
 
+    /// The account's identities.
+    pub(crate) fn iam(&self) -> &IamService {
+        &self.iam
+    }
+
     fn store<T: Serialize>(&self, table: &str, key: &str, record: &T) -> Result<(), CloudFrontError> {
         let value = serde_json::to_value(record).map_err(storage)?;
         self.documents.put(table, key, value).map_err(storage)

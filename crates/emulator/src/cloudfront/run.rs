@@ -1,4 +1,4 @@
-//! Runs the functions of the account for `TestFunction`.
+//! Runs the functions of the account: for the preview, and for `TestFunction`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::error::{CloudFrontError, RefusalCode};
-use super::function::{FunctionStage, FunctionVersion};
+use super::function::{FunctionStage, FunctionVersion, missing};
 use super::keys::LiveStore;
 use super::shape::DocumentShape::{OneOf, Structure, Text};
 use super::shape::{self, DocumentShape, optional, required};
@@ -36,6 +36,13 @@ thread_local! {
 }
 
 impl CloudFrontService {
+    /// Runs the live code of a function for an event.
+    pub(crate) fn run_live(&self, arn: &str, event: &Value) -> Result<FunctionRun, CloudFrontError> {
+        let function = self.lock().functions.values().find(|function| function.arn() == arn).cloned();
+        let function = function.ok_or_else(missing)?;
+        Ok(self.run_version(function.version(FunctionStage::Live)?, event))
+    }
+
     fn run_version(&self, version: &FunctionVersion, event: &Value) -> FunctionRun {
         match self.compiled(version) {
             Ok(function) => function.run(event),

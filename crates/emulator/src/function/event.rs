@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// Headers that functions do not see. Source: CloudFront Developer Guide, "Restrictions on all edge functions",
 /// "Disallowed headers".
-pub(super) fn is_hidden(name: &str) -> bool {
+pub(crate) fn is_hidden(name: &str) -> bool {
     const NAMES: [&str; 15] = [
         "connection",
         "expect",

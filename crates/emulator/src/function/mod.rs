@@ -30,11 +30,17 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use engine::StoreView;
+pub(crate) use event::is_hidden;
 pub use event::{EventContext, ViewerRequest, ViewerResponse, request_event};
 pub use lint::{SyntaxProblem, lint};
 pub use outcome::{check_request, check_response};
 
 use engine::QuickJs;
+
+/// The bytes that text encodes; `None` if it does not.
+pub(crate) fn encoded_bytes(text: &str, encoding: &str) -> Option<Vec<u8>> {
+    bytes::parse(text, encoding).ok()
+}
 
 /// Largest code, in bytes, with its comments. Source: CloudFront Developer Guide, "Quotas on CloudFront Functions".
 pub const MAX_CODE: usize = 10_240;

@@ -64,11 +64,13 @@ pub(super) struct Principals {
     arns: Vec<String>,
     /// Identity providers, by ARN or name.
     federated: Vec<String>,
+    /// AWS services, such as `cloudfront.amazonaws.com`.
+    services: Vec<String>,
 }
 
 impl Principals {
     pub(super) fn parse(written: &PrincipalsJson) -> Result<Self, PrincipalError> {
-        let mut principals = Self { any: false, arns: Vec::new(), federated: Vec::new() };
+        let mut principals = Self { any: false, arns: Vec::new(), federated: Vec::new(), services: Vec::new() };
         match written {
             PrincipalsJson::Any => principals.any = true,
             PrincipalsJson::Kinds(kinds) => {
@@ -79,8 +81,9 @@ impl Principals {
                     match kind {
                         "AWS" => names.iter().try_for_each(|name| principals.add_aws(name))?,
                         "Federated" => principals.federated.extend(names.iter().cloned()),
-                        // No caller of the emulator is a service, so these never match.
-                        "Service" | "CanonicalUser" => {}
+                        "Service" => principals.services.extend(names.iter().cloned()),
+                        // No caller of the emulator has such an ID.
+                        "CanonicalUser" => {}
                         other => return Err(PrincipalError::Kind(other.to_owned())),
                     }
                 }
@@ -109,6 +112,11 @@ impl Principals {
     /// Whether one of the caller's ARNs is named. A caller has several: itself, the role it assumed, its account.
     pub(super) fn name_any(&self, arns: &[String]) -> bool {
         self.any || self.arns.iter().chain(&self.federated).any(|named| arns.contains(named))
+    }
+
+    /// Whether a service is named.
+    pub(super) fn name_service(&self, service: &str) -> bool {
+        self.any || self.services.iter().any(|named| named == service)
     }
 
     pub(super) fn federated(&self) -> &[String] {
@@ -140,7 +148,9 @@ mod tests {
         for text in [r#""*""#, r#"{"AWS":"*"}"#] {
             assert!(parse(text).expect(text).name_any(&other));
         }
-        assert!(!parse(r#"{"Service":"lambda.amazonaws.com"}"#).expect("principals").name_any(&root));
+        let service = parse(r#"{"Service":"lambda.amazonaws.com"}"#).expect("principals");
+        assert!(!service.name_any(&root));
+        assert!(service.name_service("lambda.amazonaws.com") && !service.name_service("cloudfront.amazonaws.com"));
     }
 
     #[test]

@@ -179,6 +179,33 @@ impl IamService {
         }
     }
 
+    /// Whether a resource's policy allows a request of an AWS service, which has no other policies.
+    pub(crate) fn service_is_allowed(
+        &self,
+        service: &str,
+        request: &AccessRequest<'_>,
+        policy: Option<&BucketPolicy>,
+    ) -> bool {
+        let now = self.clock.now();
+        let mut context = ConditionContext::default();
+        for (key, value) in request.context {
+            context.add(key, *value);
+        }
+        for (key, value) in [
+            ("aws:PrincipalServiceName", service),
+            ("aws:PrincipalIsAWSService", "true"),
+            ("aws:SourceAccount", ACCOUNT_ID),
+            ("aws:SecureTransport", "true"),
+            ("aws:CurrentTime", &super::clock::iso8601(now)),
+            ("aws:EpochTime", &now.as_second().to_string()),
+        ] {
+            context.add(key, value);
+        }
+        let effect =
+            policy.and_then(|policy| policy.effect_on_service(request.action, request.resource, service, &context));
+        effect == Some(StatementEffect::Allow)
+    }
+
     pub(super) fn read(&self) -> RwLockReadGuard<'_, IamState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,6 +17,8 @@ pub(super) const MAX_OBJECT_SIZE: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct CachedObject {
     pub(super) status: StatusCode,
+    /// The status of the origin, if a custom error response replaced it.
+    pub(super) origin_status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// When the origin last sent or confirmed it.
@@ -78,6 +80,7 @@ mod tests {
     fn object(length: usize) -> CachedObject {
         CachedObject {
             status: StatusCode::OK,
+            origin_status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: Bytes::from(vec![0; length]),
             since: Timestamp::UNIX_EPOCH,

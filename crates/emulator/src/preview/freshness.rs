@@ -15,7 +15,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest time that an object stays fresh.
 pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// The shortest time that an error stays fresh.
+/// The shortest time that an error stays fresh if the distribution does not say it.
 pub(super) const MIN_ERROR_LIFETIME: Duration = Duration::from_secs(10);
 
 /// Whether an answer may be cached.
@@ -27,8 +27,8 @@ pub(super) enum Freshness {
     Never,
 }
 
-/// The freshness of an answer of the origin.
-pub(super) fn of(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Freshness {
+/// The freshness of an answer of the origin. An error is fresh for at least `min_error`.
+pub(super) fn of(status: StatusCode, headers: &HeaderMap, now: Timestamp, min_error: Duration) -> Freshness {
     let directives: Vec<String> = headers
         .get_all(CACHE_CONTROL)
         .iter()
@@ -47,7 +47,7 @@ pub(super) fn of(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Fre
     let forbidden = ["no-store", "no-cache", "private"];
     let names = |directive: &String| directive.split('=').next().unwrap_or_default().to_owned();
     if directives.iter().map(names).any(|name| forbidden.contains(&name.as_str())) {
-        return if is_error { Freshness::For(MIN_ERROR_LIFETIME) } else { Freshness::Never };
+        return if is_error { Freshness::For(min_error) } else { Freshness::Never };
     }
     let expires = || {
         let value = headers.get(EXPIRES)?.to_str().ok()?;
@@ -56,11 +56,8 @@ pub(super) fn of(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Fre
         Some(Duration::try_from(expires.duration_since(now)).unwrap_or(Duration::ZERO))
     };
     let requested = seconds("s-maxage").or_else(|| seconds("max-age")).or_else(expires);
-    let lifetime = if is_error {
-        requested.unwrap_or(MIN_ERROR_LIFETIME).max(MIN_ERROR_LIFETIME)
-    } else {
-        requested.unwrap_or(DEFAULT_LIFETIME)
-    };
+    let lifetime =
+        if is_error { requested.unwrap_or(min_error).max(min_error) } else { requested.unwrap_or(DEFAULT_LIFETIME) };
     Freshness::For(lifetime.min(MAX_LIFETIME))
 }
 
@@ -102,7 +99,11 @@ mod tests {
                 headers.insert(EXPIRES, HeaderValue::from_static(value));
             }
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(of(status, &headers, now), expected, "{status} {cache_control:?} {expires:?}");
+            assert_eq!(
+                of(status, &headers, now, MIN_ERROR_LIFETIME),
+                expected,
+                "{status} {cache_control:?} {expires:?}"
+            );
         }
     }
 }

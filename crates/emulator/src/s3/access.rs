@@ -43,16 +43,54 @@ pub(super) fn object_arn(bucket: &str, key: &str) -> String {
 
 /// Authorizes every operation.
 #[derive(Clone)]
-pub(super) struct Authorizer {
-    pub(super) iam: IamService,
+pub(crate) struct Authorizer {
+    iam: IamService,
     /// The buckets, with their policies, regions and owners.
     pub(super) store: ObjectStore,
 }
+
+/// The caller of a distribution's requests for its bucket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OriginCaller<'a> {
+    /// A caller without credentials.
+    Anonymous,
+    /// CloudFront, for the distribution with this ARN.
+    Distribution(&'a str),
+}
+
+/// CloudFront in policies.
+const CLOUDFRONT: &str = "cloudfront.amazonaws.com";
 
 /// The condition keys of one request.
 pub(super) type Context = Vec<(String, String)>;
 
 impl Authorizer {
+    pub(crate) fn new(store: ObjectStore, iam: IamService) -> Self {
+        Self { iam, store }
+    }
+
+    /// Whether a distribution may read an object.
+    pub(crate) fn origin_may_get(&self, caller: OriginCaller<'_>, bucket: &str, key: &str) -> bool {
+        self.origin_may(caller, "s3:GetObject", &object_arn(bucket, key))
+    }
+
+    /// Whether a distribution may list a bucket. Without that, a missing key is not distinguished from a forbidden one.
+    pub(crate) fn origin_may_list(&self, caller: OriginCaller<'_>, bucket: &str) -> bool {
+        self.origin_may(caller, "s3:ListBucket", &bucket_arn(bucket))
+    }
+
+    fn origin_may(&self, caller: OriginCaller<'_>, action: &str, resource: &str) -> bool {
+        match caller {
+            OriginCaller::Anonymous => self.authorize(None, action, resource, &Context::new()).is_ok(),
+            OriginCaller::Distribution(arn) => {
+                let request = AccessRequest { action, resource, context: &[("aws:SourceArn", arn)] };
+                // A restriction of public buckets does not concern services.
+                let policy = self.stored_policy(resource);
+                self.iam.service_is_allowed(CLOUDFRONT, &request, policy.map(|(policy, _)| policy).as_ref())
+            }
+        }
+    }
+
     /// Checks one action.
     pub(super) fn authorize(
         &self,
@@ -79,10 +117,16 @@ impl Authorizer {
     /// The policy of the bucket that a resource is, or is in. A public policy is ignored if the bucket restricts public
     /// access.
     fn policy(&self, resource: &str) -> Option<BucketPolicy> {
+        let (policy, restricts) = self.stored_policy(resource)?;
+        (!policy.is_public() || !restricts).then_some(policy)
+    }
+
+    /// The policy, and whether the bucket restricts public access.
+    fn stored_policy(&self, resource: &str) -> Option<(BucketPolicy, bool)> {
         let name = resource.strip_prefix("arn:aws:s3:::")?.split('/').next()?;
         let bucket = self.store.bucket(name).ok()?;
         let policy = BucketPolicy::parse(bucket.policy.as_deref()?).ok()?;
-        (!policy.is_public() || !bucket.public_access_block.restrict_public_buckets).then_some(policy)
+        Some((policy, bucket.public_access_block.restrict_public_buckets))
     }
 
     fn authorize_bucket<T>(&self, request: &S3Request<T>, action: &str, bucket: &str) -> S3Result<()> {

@@ -22,6 +22,7 @@ mod service;
 mod store;
 mod version;
 
+pub(crate) use self::access::{Authorizer, OriginCaller};
 pub(crate) use self::service::service;
 pub use self::{
     bucket::{BucketRecord, Ownership, PublicAccessBlock, Website},

@@ -26,7 +26,7 @@ use crate::iam::IamService;
 
 /// The S3 service with authentication and authorization.
 pub(crate) fn service(store: ObjectStore, iam: IamService) -> S3Service {
-    let authorizer = Authorizer { iam, store: store.clone() };
+    let authorizer = Authorizer::new(store.clone(), iam);
     let mut builder = S3ServiceBuilder::new(EmulatedS3 { store, authorizer: authorizer.clone() });
     builder.set_auth(authorizer.clone());
     builder.set_access(authorizer);

@@ -10,6 +10,7 @@ mod keys;
 mod permissions;
 mod stores;
 mod test_function;
+mod viewers;
 
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::config::{BehaviorVersion, Credentials, Region};

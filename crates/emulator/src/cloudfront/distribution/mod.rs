@@ -46,6 +46,13 @@ impl Distribution {
         format!("{}.cloudfront.net", self.id.to_ascii_lowercase())
     }
 
+    /// Whether its requests for its default origin are signed with an origin access control.
+    pub(crate) fn signs_requests(&self, cloudfront: &CloudFrontService) -> bool {
+        settings::default_origin(&self.config)
+            .and_then(|origin| origin.text_at(&["OriginAccessControlId"]))
+            .is_some_and(|id| cloudfront.signs_requests(id))
+    }
+
     /// The ARNs of the functions that its behaviors use.
     pub(super) fn function_arns(&self) -> impl Iterator<Item = &str> {
         settings::behaviors(&self.config)

@@ -66,12 +66,16 @@ pub(super) fn behaviors(config: &XmlElement) -> impl Iterator<Item = &XmlElement
     config.at(&["DefaultCacheBehavior"]).into_iter().chain(config.items_at(&["CacheBehaviors"]))
 }
 
+/// The origin of the default behavior.
+pub(super) fn default_origin(config: &XmlElement) -> Option<&XmlElement> {
+    let target = config.text_at(&["DefaultCacheBehavior", "TargetOriginId"])?;
+    config.items_at(&["Origins"]).iter().find(|origin| origin.text_at(&["Id"]) == Some(target))
+}
+
 /// Reads what the preview serves.
 pub(super) fn served(config: &XmlElement) -> ServedDistribution {
     let text = |path: &[&str]| config.text_at(path).map(str::to_owned);
-    let target = config.text_at(&["DefaultCacheBehavior", "TargetOriginId"]);
-    let origin =
-        config.items_at(&["Origins"]).iter().find(|origin| target.is_some() && origin.text_at(&["Id"]) == target);
+    let origin = default_origin(config);
     let endpoint = origin.and_then(|origin| bucket_endpoint(origin.text_at(&["DomainName"])?));
     let access = endpoint.as_ref().map(|(_, endpoint)| match endpoint {
         BucketEndpoint::Website => OriginAccess::Website,

@@ -43,10 +43,31 @@ impl BucketPolicy {
         arns: &[String],
         context: &ConditionContext,
     ) -> Option<StatementEffect> {
+        self.effect_where(action, resource, |principals| principals.name_any(arns), context)
+    }
+
+    /// The effect on a request by an AWS service.
+    pub(crate) fn effect_on_service(
+        &self,
+        action: &str,
+        resource: &str,
+        service: &str,
+        context: &ConditionContext,
+    ) -> Option<StatementEffect> {
+        self.effect_where(action, resource, |principals| principals.name_service(service), context)
+    }
+
+    fn effect_where(
+        &self,
+        action: &str,
+        resource: &str,
+        names: impl Fn(&Principals) -> bool,
+        context: &ConditionContext,
+    ) -> Option<StatementEffect> {
         let mut effect = None;
         for (clause, principals, resources) in &self.statements {
             let applies = clause.applies(action, context)
-                && principals.name_any(arns)
+                && names(principals)
                 && resources.selects(|pattern| pattern.matches(resource, context));
             match (applies, clause.effect()) {
                 (true, StatementEffect::Deny) => return Some(StatementEffect::Deny),
