@@ -1,7 +1,7 @@
 //! Rules for requests that plugins add: good ones arrive in order, and wrong ones end the run with the rule's name.
 
 use serde_json::Value;
-use tidegate_core::edge::{EdgeOutcome, RuleStatus, SlashMatch};
+use tidegate_core::edge::{EdgeEvaluator, EdgeOutcome, RuleStatus, SlashMatch};
 use tidegate_core::plugin_failure::{FailureCause, MalformedAnswer, PluginFailure};
 use tidegate_core::run_facts::EDGE_REDIRECTS;
 use tidegate_host::sync::{Trace, TransformedArtifact, transform};
@@ -30,15 +30,16 @@ fn rules_arrive_in_the_order_of_plugins_and_calls() {
     let guest = sync_guest(&engine);
     let acts = ["edge-good@finish", "edge-good-headers@begin", "edge-good@decide"];
     let edge = run_with_edge(&acts.map(|act| configure(&guest, act))).unwrap().edge;
+    let evaluator = EdgeEvaluator::new(&edge);
     let paths: Vec<&str> = edge.redirects.iter().map(|rule| rule.path.as_str()).collect();
     assert_eq!(paths, ["/old/*", "/b", "/old/*", "/b"]);
     let first = &edge.redirects[0];
     assert_eq!((first.slash, first.status, first.force), (SlashMatch::Either, RuleStatus::Redirect(301), false));
     assert_eq!((first.origin.plugin.as_str(), first.origin.rule.as_str()), ("guest", "/rules/3"));
     assert!(!first.origin.reason.chars().any(char::is_control), "{:?}", first.origin.reason);
-    let EdgeOutcome::Redirect { location, .. } = edge.outcome("/old/x", "", |_| false) else { panic!("{edge:?}") };
+    let EdgeOutcome::Redirect { location, .. } = evaluator.outcome("/old/x", "", |_| false) else { panic!("{edge:?}") };
     assert_eq!(location, "/new/x");
-    assert_eq!(edge.headers("/x"), [("x-frame-options", "DENY".to_owned())]);
+    assert_eq!(evaluator.headers("/x"), [("x-frame-options", "DENY".to_owned())]);
     assert_eq!((edge.headers.len(), &edge.headers[0].removals), (1, &vec!["x-b".to_owned()]));
 }
 

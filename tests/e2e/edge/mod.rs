@@ -1,6 +1,7 @@
 //! Sites behind the CloudFront function of Tidegate.
 
 mod releases;
+mod visitors;
 
 use std::collections::BTreeMap;
 
@@ -48,6 +49,14 @@ fn rollback_edge(world: &World, configuration: &str, id: &str) -> Publish {
     let mut request = request(Source::Release(id.parse().unwrap()));
     request.release = format!("back to {id}").into();
     Publish { publisher: world.publisher(), site: site(configuration), request }
+}
+
+/// A key value store; its ARN.
+async fn create_store(world: &World) -> String {
+    let account = &world.account;
+    let config = tidegate_tests::world::configuration(account.http_client(), account.root_credentials(), 1);
+    let created = aws_sdk_cloudfront::Client::new(&config).create_key_value_store().name("docs").send().await.unwrap();
+    created.key_value_store.unwrap().arn
 }
 
 /// What is stored about the edge of a release.

@@ -2,12 +2,12 @@
 
 use super::*;
 
-const KEEP: &str = "{ releases = 2, days = 0 }";
+pub(super) const KEEP: &str = "{ releases = 2, days = 0 }";
 
 const ATOMIC: &str = "releases = \"atomic\"\nshared = [\"_assets/\"]";
 
 /// Release `n`: pages, a style sheet with a stable name, a fingerprinted script, and a shared image that stays.
-fn files(n: usize) -> Vec<(String, String)> {
+pub(super) fn files(n: usize) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> =
         [("index.html", "home"), ("guide/index.html", "guide"), ("404.html", "lost"), ("style.css", "style")]
             .into_iter()

@@ -20,6 +20,8 @@ pub enum AwsService {
     Iam,
     /// CloudFront.
     CloudFront,
+    /// CloudFront, for the keys of its key value stores.
+    KeyValueStore,
     /// Secrets Manager.
     SecretsManager,
     /// Systems Manager, for its Parameter Store.
@@ -32,6 +34,7 @@ impl AwsService {
             "sts" => Self::Sts,
             "iam" => Self::Iam,
             "cloudfront" => Self::CloudFront,
+            "cloudfront-keyvaluestore" => Self::KeyValueStore,
             "secretsmanager" => Self::SecretsManager,
             "ssm" => Self::SystemsManager,
             _ => Self::S3,
@@ -51,6 +54,7 @@ impl AwsService {
                 "<ErrorResponse><Error><Type>Sender</Type>{}</Error><RequestId>FAULT</RequestId></ErrorResponse>",
                 inner()
             ),
+            Self::KeyValueStore => serde_json::json!({ "Message": message }).to_string(),
             Self::SecretsManager | Self::SystemsManager => {
                 serde_json::json!({ "__type": code, "message": message }).to_string()
             }
@@ -60,6 +64,7 @@ impl AwsService {
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::SecretsManager | Self::SystemsManager => CONTENT_TYPE,
+            Self::KeyValueStore => "application/json",
             Self::S3 | Self::Sts | Self::Iam | Self::CloudFront => "application/xml",
         }
     }
@@ -93,6 +98,7 @@ impl ApiCall {
             }
             AwsService::Sts | AwsService::Iam => query_operation(request.body().bytes().unwrap_or_default()),
             AwsService::SecretsManager | AwsService::SystemsManager => json_operation(request.headers()),
+            AwsService::KeyValueStore => key_value_operation(request.method(), request.uri().path()).to_owned(),
             AwsService::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
         };
         Self { number, service, operation, bucket, key }
@@ -101,7 +107,7 @@ impl ApiCall {
     /// Whether the request can change nothing. An unknown operation counts as a write.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        ["Get", "Head", "List", "Simulate"].iter().any(|start| self.operation.starts_with(start))
+        ["Describe", "Get", "Head", "List", "Simulate"].iter().any(|start| self.operation.starts_with(start))
             || self.service == AwsService::Sts
     }
 }
@@ -201,6 +207,18 @@ fn query_operation(body: &[u8]) -> String {
 fn json_operation(headers: &HeaderMap) -> String {
     let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
     target.and_then(|target| target.rsplit_once('.')).map_or("Unknown", |(_, operation)| operation).to_owned()
+}
+
+/// Source: the request syntax of each operation in the CloudFront KeyValueStore API reference.
+fn key_value_operation(method: &Method, path: &str) -> &'static str {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).skip(2).collect();
+    match (method.as_str(), segments.as_slice()) {
+        ("GET", []) => "DescribeKeyValueStore",
+        ("GET", ["keys"]) => "ListKeys",
+        ("POST", ["keys"]) => "UpdateKeys",
+        ("GET", ["keys", _]) => "GetKey",
+        _ => "Unknown",
+    }
 }
 
 /// Source: the request syntax of each operation in the CloudFront API reference. The first segment is the API version.
