@@ -1,6 +1,7 @@
 // What Cloudflare's own parser and asset server make of `_redirects` and `_headers` files. Standard input is JSON: a list of
 // `{ redirects, headers, keys, paths }`. Standard output is a list of the same length: for each path
-// `{ status, location, line, headers }`, with the line of `_redirects` that decides, and the headers that `_headers` changes.
+// `{ status, location, line, headers, asked }`, with the line of `_redirects` that decides, the headers that `_headers` changes,
+// and the path of the object that is asked for first.
 //
 // The asset server is a package with exports. The parser is only inside of the bundle of `wrangler`, so its modules are cut
 // out of it.
@@ -32,14 +33,17 @@ const { parseRedirects, parseHeaders } = await load(
 const { createMetadataObject } = await shared("metadata-generator/createMetadataObject.js");
 const { generateHandler } = await shared("asset-server/handler.js");
 
-const answer = (metadata, keys, path) =>
+const answer = (metadata, keys, path, asked = []) =>
   generateHandler({
     request: new Request(`https://site.example${path}`),
     metadata,
     logError: (error) => {
       throw error;
     },
-    findAssetEntryForPath: async (path) => (keys.has(path) ? path : null),
+    findAssetEntryForPath: async (path) => {
+      asked.push(path);
+      return keys.has(path) ? path : null;
+    },
     getAssetKey: (path) => path,
     negotiateContent: () => ({ encoding: null }),
     fetchAsset: async () => ({ body: null, contentType: "base/type" }),
@@ -60,7 +64,8 @@ for (const { redirects = "", headers = "", keys, paths } of JSON.parse(readFileS
   const rules = parsed.rules.map((rule) => ({ line: rule.lineNumber, metadata: single(rule) }));
   const answersOfPaths = [];
   for (const path of paths) {
-    const response = await answer(metadata, objects, path);
+    const asked = [];
+    const response = await answer(metadata, objects, path, asked);
     const location = response.headers.get("location");
     let line = null;
     // The first rule that alone has the same answer, on a site without pages, whose clean addresses redirect, too.
@@ -76,7 +81,7 @@ for (const { redirects = "", headers = "", keys, paths } of JSON.parse(readFileS
       const before = (await answer(plain, objects, path)).headers;
       for (const [name, value] of response.headers) if (before.get(name) !== value) changed[name] = value;
     }
-    answersOfPaths.push({ status: response.status, location, line, headers: changed });
+    answersOfPaths.push({ status: response.status, location, line, headers: changed, asked: asked[0] ?? null });
   }
   answers.push(answersOfPaths);
 }

@@ -14,6 +14,18 @@ use tidegate_plugin::{LineFindings, Pointer};
 use crate::redirects::{Redirect, Redirects};
 use crate::settings::RedirectsFileSettings;
 
+/// The words of a line.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RedirectWords<'a> {
+    pub(crate) from: &'a str,
+    /// `from` if the line has none, as in `/api/* 200`.
+    pub(crate) to: &'a str,
+    /// With an exclamation mark, if it is forced.
+    pub(crate) status: Option<&'a str>,
+    pub(crate) query: Vec<&'a str>,
+    pub(crate) conditions: Vec<&'a str>,
+}
+
 /// One parsed line.
 struct RedirectLine<'a> {
     from: &'a str,
@@ -24,10 +36,10 @@ struct RedirectLine<'a> {
 }
 
 /// Why S3 cannot follow a line.
-struct UnsupportedLine {
+pub(crate) struct UnsupportedLine {
     /// Lines of the same kind are reported together.
     kind: &'static str,
-    message: String,
+    pub(crate) message: String,
     /// Whether it applies to some visitors only.
     is_conditional: bool,
 }
@@ -91,19 +103,14 @@ pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redire
     findings
 }
 
-fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<RedirectLine<'a>>, UnsupportedLine> {
+/// The words of a line; `None` for an empty line and a comment.
+pub(crate) fn words(line: &str) -> Result<Option<RedirectWords<'_>>, UnsupportedLine> {
     let is_space = |character: char| character.is_whitespace() || character == '\u{feff}';
     let words: Vec<&str> =
         line.split(is_space).filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('#')).collect();
     let Some((from, rest)) = words.split_first() else {
         return Ok(None);
     };
-    if from.contains("://") {
-        return Err(UnsupportedLine::new(
-            "host",
-            format!("S3 cannot redirect by host, as in `{from}`; use a CloudFront function"),
-        ));
-    }
     let is_target = |word: &&str| word.starts_with('/') || word.starts_with("http://") || word.starts_with("https://");
     let is_status = |word: &&&str| word.starts_with(|first: char| first.is_ascii_digit());
     let (query, rest) = rest.split_at(rest.iter().position(is_target).unwrap_or(0));
@@ -117,6 +124,19 @@ fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<R
         Some((status, conditions)) => (Some(*status), conditions),
         None => (None, rest),
     };
+    Ok(Some(RedirectWords { from, to, status, query: query.to_vec(), conditions: conditions.to_vec() }))
+}
+
+fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<RedirectLine<'a>>, UnsupportedLine> {
+    let Some(RedirectWords { from, to, status, query, conditions }) = words(line)? else {
+        return Ok(None);
+    };
+    if from.contains("://") {
+        return Err(UnsupportedLine::new(
+            "host",
+            format!("S3 cannot redirect by host, as in `{from}`; use a CloudFront function"),
+        ));
+    }
     let code = status.map_or(Some(settings.default_status), |status| status.trim_end_matches('!').parse().ok());
     let refusal = match code {
         _ if !query.is_empty() => Some(UnsupportedLine {

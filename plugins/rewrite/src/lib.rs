@@ -1,8 +1,9 @@
-//! Renames objects, gives pages clean URLs, and adds redirects. Content, including links in pages, stays unchanged.
+//! Renames objects, gives pages clean URLs, and adds redirects, or on a site with an edge rules for requests. Content, including links in pages, stays unchanged.
 //!
 //! The steps in order: compose the characters of the key, strip a leading folder, apply the first matching rename, apply clean URLs. Redirects use the
 //! resulting keys.
 
+mod edge;
 mod error;
 mod file;
 mod follow;
@@ -18,8 +19,10 @@ pub use settings::{
     CleanUrls, Normalization, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings,
 };
 
+use tidegate_plugin::edge::{EdgeDialect, add_redirects};
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, LineFindings, Pointer, Run, Summary, SyncPlugin, content, key};
 
+use edge::{EdgeRedirects, EdgeReport};
 use links::{LinkingPage, Links};
 use pages::CleanPages;
 use redirects::Redirects;
@@ -41,6 +44,8 @@ pub struct Rewrite {
     /// Pages of the batch whose links are checked.
     linking: Vec<LinkingPage>,
     redirects: Redirects,
+    /// The redirects of a site with an edge; then there are no others.
+    edge: Option<EdgeRedirects>,
     /// About lines of the `_redirects` file.
     findings: LineFindings,
 }
@@ -55,19 +60,25 @@ struct RenamedKey {
 impl SyncPlugin for Rewrite {
     type Settings = RewriteSettings;
 
-    fn begin(_run: &Run, settings: RewriteSettings) -> Result<Self, Failure> {
+    fn begin(run: &Run, settings: RewriteSettings) -> Result<Self, Failure> {
         let mut redirects = Redirects::default();
+        let mut edge = EdgeDialect::of(run)?.map(EdgeRedirects::new);
         for (position, rule) in settings.redirects.iter().enumerate() {
             let at = Pointer::root().member("redirects").index(position);
-            redirects
-                .add_rule(rule.from(), rule.to(), rule.force, &at)
-                .map_err(|error| Failure::new("redirect", error.to_string()).with_rule(&at))?;
+            let added = match &mut edge {
+                Some(edge) => edge.add_rule(rule.from(), rule.to(), rule.force, &at),
+                None => redirects.add_rule(rule.from(), rule.to(), rule.force, &at),
+            };
+            added.map_err(|error| Failure::new("redirect", error.to_string()).with_rule(&at))?;
         }
         let mut findings = LineFindings::new(&settings.file.key, Pointer::root().member("redirects-file"));
         let file = settings.file.enabled.then(|| format!("{}{}", settings.strip_prefix, settings.file.key));
         if let Some(key) = &file {
             let text = content::text(key, MAX_FILE_BYTES)?.unwrap_or_default();
-            findings = file::add_redirects(&text, &settings.file, &mut redirects);
+            findings = match &mut edge {
+                Some(edge) => edge.add_file(&text, &settings.file),
+                None => file::add_redirects(&text, &settings.file, &mut redirects),
+            };
             if let Some(message) = findings.first_warning().filter(|_| settings.file.strict) {
                 let strict = Pointer::root().member("redirects-file").member("strict");
                 return Err(Failure::new("redirects-file", message).with_key(key.as_str()).with_rule(&strict));
@@ -80,6 +91,7 @@ impl SyncPlugin for Rewrite {
             links: Links::default(),
             linking: Vec::new(),
             redirects,
+            edge,
             findings,
             settings,
         })
@@ -103,8 +115,15 @@ impl SyncPlugin for Rewrite {
         let mut summary = Summary::default();
         let RedirectsFileSettings { strict, key, .. } = &self.settings.file;
         let pages = self.settings.clean_urls_redirects.then_some(&self.pages);
-        let report = Report { lines: &mut self.findings, summary: &mut summary, strict: *strict, file: key, pages };
-        report.finish(&mut self.redirects)?;
+        let (lines, strict) = (&mut self.findings, *strict);
+        if let Some(edge) = self.edge.take() {
+            let entries = &self.redirects;
+            let report = EdgeReport { lines, summary: &mut summary, strict, file: key, pages, entries };
+            add_redirects(&report.finish(edge)?)?;
+        } else {
+            let report = Report { lines, summary: &mut summary, strict, file: key, pages };
+            report.finish(&mut self.redirects)?;
+        }
         summary.findings.splice(0..0, self.findings.finish());
         summary.findings.extend(self.links.finish(&self.pages));
         Ok(summary)

@@ -32,7 +32,7 @@ pub(crate) struct FromPattern {
 
 /// A decoded segment.
 #[derive(Debug)]
-enum FromSegment {
+pub(crate) enum FromSegment {
     Text(String),
     /// `:name`
     Placeholder,
@@ -91,6 +91,10 @@ impl FromPattern {
     /// Whether it has no placeholders.
     pub(crate) fn is_exact(&self) -> bool {
         !self.segments.iter().any(|segment| !matches!(segment, FromSegment::Text(_)))
+    }
+
+    pub(crate) fn segments(&self) -> &[FromSegment] {
+        &self.segments
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -157,7 +161,7 @@ pub(crate) struct Target {
 
 /// Encoded text, or the value of a placeholder by its position.
 #[derive(Debug)]
-enum TargetPart {
+pub(crate) enum TargetPart {
     Text(String),
     Value(usize),
 }
@@ -177,16 +181,13 @@ impl Target {
         if names.iter().filter(|name| *name == "splat").count() > 1 {
             return Err(RedirectError::Stars);
         }
-        let mut parts = vec![TargetPart::Text(checked(text)?)];
-        // In the order of the path, as Netlify: `:a` before `:ab` also replaces the start of `:ab`.
-        for (position, name) in names.iter().enumerate() {
-            let name = format!(":{name}");
-            parts = parts.into_iter().flat_map(|part| split(part, &name, position)).collect();
-        }
+        let parts = target_parts(text, names)?;
         let inverse = Inverse::new(&parts, names);
         let within = text.strip_suffix("/:splat").unwrap_or(text);
         let has_end = !matches!(from.segments.last(), Some(FromSegment::Splat(_))) || within.is_empty();
         let within = (!has_end).then(|| compose(&percent_decode_str(within).decode_utf8_lossy()).into_owned());
+        // `/a/old/* /a/:splat` does not lead to its own paths.
+        let within = within.filter(|within| from.values(within).is_some());
         Ok(Self { parts, inverse, within })
     }
 
@@ -251,6 +252,17 @@ impl Inverse {
     }
 }
 
+/// The parts of a target of a path with these names.
+pub(crate) fn target_parts(text: &str, names: &[String]) -> Result<Vec<TargetPart>, RedirectError> {
+    let mut parts = vec![TargetPart::Text(checked(text)?)];
+    // In the order of the path, as on Netlify and Cloudflare: `:a` before `:ab` also replaces the start of `:ab`.
+    for (position, name) in names.iter().enumerate() {
+        let name = format!(":{name}");
+        parts = parts.into_iter().flat_map(|part| split(part, &name, position)).collect();
+    }
+    Ok(parts)
+}
+
 fn split(part: TargetPart, name: &str, position: usize) -> Vec<TargetPart> {
     let TargetPart::Text(text) = part else {
         return vec![part];
@@ -267,7 +279,7 @@ fn split(part: TargetPart, name: &str, position: usize) -> Vec<TargetPart> {
 }
 
 /// A target as S3 stores it: in ASCII.
-fn checked(text: &str) -> Result<String, RedirectError> {
+pub(crate) fn checked(text: &str) -> Result<String, RedirectError> {
     let invalid = || RedirectError::InvalidTarget(text.to_owned());
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_url = host.is_some_and(|host| host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '['));
