@@ -15,14 +15,19 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use tidegate_plugin::edge::{EdgeDialect, HeaderRule};
 use tidegate_plugin::{Finding, LineFindings, Pointer};
 
+use crate::edge::{self, EdgeBlock, EdgeHeaderRefusal};
 use crate::name::{SettingHeader, SettingHeaderError, is_value};
 use crate::path::{ObjectPaths, PathPattern};
 
 /// The rules of a file.
 #[derive(Debug)]
 pub(crate) struct HeadersFile {
+    key: String,
+    /// The dialect of headers that S3 does not store.
+    dialect: Option<EdgeDialect>,
     blocks: Vec<HeadersBlock>,
     pub(crate) findings: LineFindings,
 }
@@ -36,6 +41,8 @@ struct HeadersBlock {
     /// Whether its path is one of this site, and not of one host.
     is_followed: bool,
     headers: BTreeMap<SettingHeader, BlockHeader>,
+    /// Headers that S3 does not store, on a site with an edge.
+    edge: EdgeBlock,
     /// Whether it matches an object of the run.
     is_met: Cell<bool>,
 }
@@ -73,9 +80,9 @@ struct RefusedLine {
 
 impl HeadersFile {
     /// Parses a file; `key` is its name in findings.
-    pub(crate) fn parse(key: &str, text: &str) -> Self {
+    pub(crate) fn parse(key: &str, text: &str, dialect: Option<EdgeDialect>) -> Self {
         let findings = LineFindings::new(key, Pointer::root().member("headers-file"));
-        let mut file = Self { blocks: Vec::new(), findings };
+        let mut file = Self { key: key.to_owned(), dialect, blocks: Vec::new(), findings };
         for (number, line) in (1..).zip(text.split('\n')) {
             let line = line.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
             if line.is_empty() || line.starts_with('#') {
@@ -96,7 +103,7 @@ impl HeadersFile {
                 file.findings.warning("header-without-path", "", number, message);
                 continue;
             };
-            if let Err(refused) = block.add(number, line) {
+            if let Err(refused) = block.add(number, line, dialect) {
                 if let Some(header) = refused.header {
                     block.headers.insert(header, BlockHeader::Undecided);
                 }
@@ -106,6 +113,18 @@ impl HeadersFile {
             }
         }
         file
+    }
+
+    /// The rules for headers that S3 does not store, on a site with an edge.
+    pub(crate) fn edge_rules(&mut self, at: &Pointer) -> Vec<HeaderRule> {
+        let Some(dialect) = self.dialect else { return Vec::new() };
+        let followed = self.blocks.iter().filter(|block| block.is_followed);
+        let blocks = followed.map(|block| (block.line, block.path.as_str(), &block.edge));
+        let (rules, refused) = edge::rules(blocks, dialect, &self.key, at);
+        for (line, error) in refused {
+            self.findings.warning("unsupported-path", "edge", line, error.to_string());
+        }
+        rules
     }
 
     /// The headers of an object, by name.
@@ -128,7 +147,10 @@ impl HeadersFile {
 
     /// The findings about the file, including those about blocks that match no object.
     pub(crate) fn finish(&mut self) -> Vec<Finding> {
-        for block in self.blocks.iter().filter(|block| block.is_followed && !block.is_met.get()) {
+        // Rules for requests need no object.
+        let needs_object = |block: &&HeadersBlock| !block.headers.is_empty() || block.edge.is_empty();
+        let unmet = self.blocks.iter().filter(|block| block.is_followed && !block.is_met.get());
+        for block in unmet.filter(needs_object) {
             let message = format!("`{}` matches no object of the site; correct or remove it", block.path);
             self.findings.warning("block-without-object", "", block.line, message);
         }
@@ -144,13 +166,18 @@ impl HeadersBlock {
             pattern: PathPattern::parse(path),
             is_followed: text.starts_with('/'),
             headers: BTreeMap::new(),
+            edge: EdgeBlock::default(),
             is_met: Cell::new(false),
         }
     }
 
     /// Adds a line with a header.
-    fn add(&mut self, number: usize, line: &str) -> Result<(), RefusedLine> {
+    fn add(&mut self, number: usize, line: &str, dialect: Option<EdgeDialect>) -> Result<(), RefusedLine> {
         if let Some(name) = line.strip_prefix('!') {
+            if dialect.is_some() && is_for_edge(name.trim()) {
+                self.edge.remove(name.trim());
+                return Ok(());
+            }
             let name = parse_name(name.trim())?;
             self.headers.entry(name).or_insert(BlockHeader::Detached);
             return Ok(());
@@ -164,7 +191,17 @@ impl HeadersBlock {
                 header: SettingHeader::parse(word).ok(),
             });
         };
-        let name = parse_name(name.trim_end())?;
+        let name = name.trim_end();
+        if edge::is_secret(name) {
+            return Err(RefusedLine::of_edge(name, &EdgeHeaderRefusal::Secret(name.to_owned())));
+        }
+        if let Some(dialect) = dialect.filter(|_| is_for_edge(name)) {
+            let value =
+                if dialect == EdgeDialect::Netlify { spaced_commas(value.trim()) } else { value.trim().to_owned() };
+            let added = self.edge.set(&self.path, name, &value, dialect);
+            return added.map_err(|error| RefusedLine::of_edge(name, &error));
+        }
+        let name = parse_name(name)?;
         let value = spaced_commas(value.trim());
         if !is_value(&value) {
             return Err(RefusedLine {
@@ -194,6 +231,25 @@ impl HeadersBlock {
         }
         Ok(())
     }
+}
+
+impl RefusedLine {
+    /// A line with a header that S3 does not store, or must not publish.
+    fn of_edge(name: &str, error: &EdgeHeaderRefusal) -> Self {
+        let code = match error {
+            EdgeHeaderRefusal::Secret(_) => "header-with-secret",
+            EdgeHeaderRefusal::Value(_) => "invalid-header",
+            EdgeHeaderRefusal::Reserved(_) | EdgeHeaderRefusal::Cookie | EdgeHeaderRefusal::Replaced(_) => {
+                "header-not-possible"
+            }
+        };
+        Self { code, kind: name.to_ascii_lowercase(), message: error.to_string(), header: None }
+    }
+}
+
+/// Whether S3 does not store a header, and its name is valid.
+fn is_for_edge(name: &str) -> bool {
+    matches!(SettingHeader::parse(name), Err(SettingHeaderError::NotStored(_)))
 }
 
 /// The path of a line that starts a block. Rules for hosts have one, too.
@@ -249,7 +305,7 @@ mod tests {
     }
 
     fn cache_control(text: &str, key: &str) -> Option<String> {
-        let headers = headers(&HeadersFile::parse("_headers", text), key);
+        let headers = headers(&HeadersFile::parse("_headers", text, None), key);
         headers.into_iter().find_map(|(name, value)| (name == "cache-control").then_some(value))
     }
 
@@ -264,14 +320,14 @@ mod tests {
         let text = "/*\n  Cache-Control: public\n# more\n/a\n\tcache-control:max-age=5,immutable\n\tCache-Control: s-maxage=1\n";
         assert_eq!(cache_control(text, "a").as_deref(), Some("max-age=5, immutable, s-maxage=1"));
         assert_eq!(cache_control(text, "b").as_deref(), Some("public"));
-        let file = HeadersFile::parse("_headers", text);
+        let file = HeadersFile::parse("_headers", text, None);
         assert_eq!(file.headers("a")[0].line, 6);
     }
 
     #[test]
     fn headers_with_one_value_do_not_join() {
         for name in ["Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires"] {
-            let file = HeadersFile::parse("_headers", &format!("/*\n{name}: a\n{name}: b\n"));
+            let file = HeadersFile::parse("_headers", &format!("/*\n{name}: a\n{name}: b\n"), None);
             assert_eq!(headers(&file, "x"), [(name.to_lowercase(), "b".to_owned())]);
             file.headers("x");
             assert_eq!(findings(file).len(), 1);
@@ -282,7 +338,7 @@ mod tests {
     fn a_name_with_an_exclamation_mark_detaches_earlier_blocks() {
         let text =
             "/*\nCache-Control: no-store\nContent-Language: en\n/a/*\n! cache-control\n/a/b\nCache-Control: private\n";
-        let file = HeadersFile::parse("_headers", text);
+        let file = HeadersFile::parse("_headers", text, None);
         let language = ("content-language".to_owned(), "en".to_owned());
         assert_eq!(headers(&file, "a/b"), [("cache-control".to_owned(), "private".to_owned()), language.clone()]);
         assert_eq!(headers(&file, "a/x"), [language]);
@@ -315,7 +371,7 @@ mod tests {
         let text = "\u{feff}  /*\r\n\u{a0}Cache-Control:\tno-store \u{a0}\r\n\r\n\t/x\r\nCache-Control: private\r\n";
         assert_eq!(cache_control(text, "a").as_deref(), Some("no-store"));
         assert_eq!(cache_control(text, "x").as_deref(), Some("private"));
-        let link = HeadersFile::parse("_headers", "/*\nLink: <https://a.example>\n");
+        let link = HeadersFile::parse("_headers", "/*\nLink: <https://a.example>\n", None);
         link.headers("a");
         assert_eq!(findings(link)[0].0, "header-not-stored", "a header with a URL is not a path");
     }
@@ -323,7 +379,7 @@ mod tests {
     #[test]
     fn findings_name_lines() {
         let text = "  Early: x\nhttps://a.example/*\n  X-Ignored: 1\n/ok\n  X-Frame-Options: DENY\n  nonsense\n  Cache-Control:\n  Cache-Control: no-store\n/ok\n  x-frame-options: DENY\n/none\n  Expires: 0\n";
-        let file = HeadersFile::parse("_headers", text);
+        let file = HeadersFile::parse("_headers", text, None);
         file.headers("ok");
         let line = |number, text| format!("line {number} of `_headers`: {text}");
         let expected = [

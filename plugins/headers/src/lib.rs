@@ -1,8 +1,9 @@
-//! Sets `cache-control` and other response headers.
+//! Sets `cache-control` and other response headers, and on a site with an edge adds rules for those that S3 does not store.
 //!
 //! The sources in order of precedence, lowest first: a preset for `cache-control`, the `_headers` file of the artifact,
 //! the configured rules.
 
+mod edge;
 mod file;
 mod fingerprint;
 mod name;
@@ -14,6 +15,7 @@ pub use settings::{HeaderRule, HeadersFileSettings, HeadersSettings, PresetSetti
 
 use std::fmt;
 
+use tidegate_plugin::edge::{EdgeDialect, add_headers};
 use tidegate_plugin::glob::Glob;
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, Pointer, Run, Summary, SyncPlugin, content};
 
@@ -70,13 +72,18 @@ impl fmt::Display for HeaderReason<'_> {
 impl SyncPlugin for HeadersPlugin {
     type Settings = HeadersSettings;
 
-    fn begin(_run: &Run, settings: HeadersSettings) -> Result<Self, Failure> {
+    fn begin(run: &Run, settings: HeadersSettings) -> Result<Self, Failure> {
         let text = if settings.file.enabled { content::text(&settings.file.key, MAX_FILE_BYTES)? } else { None };
-        let file = HeadersFile::parse(&settings.file.key, &text.unwrap_or_default());
+        let edge = EdgeDialect::of(run)?;
+        let mut file = HeadersFile::parse(&settings.file.key, &text.unwrap_or_default(), edge);
         let pointers = RulePointers::new(&settings);
+        let rules = file.edge_rules(&pointers.file);
         if let Some(message) = file.findings.first_warning().filter(|_| settings.file.strict) {
             let failure = Failure::new("headers-file", message);
             return Err(failure.with_key(&*settings.file.key).with_rule(&pointers.file.member("strict")));
+        }
+        if !rules.is_empty() {
+            add_headers(&rules)?;
         }
         Ok(Self { cache_control: SettingHeader::cache_control(), pointers, file, settings })
     }

@@ -1,5 +1,6 @@
-// What Netlify's own parser makes of `_headers` files. Standard input is JSON: a list of `{ text, keys }`. Standard output
-// is a list of the same length: for each key its headers, for each block whether it matches a key.
+// What Netlify's own parser makes of `_headers` files. Standard input is JSON: a list of `{ text, keys, paths }`. Standard
+// output is a list of the same length: for each key the headers that S3 stores, for each block whether it matches a key, and
+// for each path of a request all headers.
 //
 // The parser's regular expressions have two mistakes that Netlify's documentation does not have: `/a/*` also matches
 // `/ab`, and `.` beside a `*` matches any character. So a strict expression decides, and must otherwise agree with the
@@ -47,7 +48,7 @@ const paths = (key, block) => {
 
 const directory = mkdtempSync(join(tmpdir(), "headers-"));
 const answers = [];
-for (const { text, keys } of JSON.parse(readFileSync(0, "utf8"))) {
+for (const { text, keys = [], paths: requests = [] } of JSON.parse(readFileSync(0, "utf8"))) {
   const file = join(directory, "_headers");
   writeFileSync(file, text);
   const { headers: blocks } = await parseAllHeaders({ headersFiles: [file], minimal: false });
@@ -66,7 +67,14 @@ for (const { text, keys } of JSON.parse(readFileSync(0, "utf8"))) {
   });
   const met = {};
   for (const block of blocks) met[block.for] = keys.some((key) => reached(block, key));
-  answers.push({ objects, met });
+  const all = requests.map((path) => {
+    const headers = {};
+    for (const block of blocks.filter((block) => matches(block, path))) {
+      for (const [name, value] of Object.entries(block.values)) headers[name.toLowerCase()] = value;
+    }
+    return headers;
+  });
+  answers.push({ objects, met, requests: all });
 }
 rmSync(directory, { recursive: true });
 process.stdout.write(JSON.stringify(answers));

@@ -133,8 +133,12 @@ pub(super) fn parse_path(from: &str) -> Result<EdgePath, RedirectError> {
         text.clear();
         parts.push(if is_name { EdgePart::Name(names.len()) } else { EdgePart::Splat(names.len()) });
         let name = if is_name { name } else { "splat" };
-        // There, a name also stands for the start of a longer name after it.
-        if names.iter().any(|known| name.starts_with(known.as_str())) {
+        // There, a name also stands for the start of a longer name after it. That of `*` does not.
+        let is_confused = |known: &String| match is_name && known != "splat" {
+            true => name.starts_with(known.as_str()),
+            false => name == known,
+        };
+        if names.iter().any(is_confused) {
             return Err(RedirectError::Names(from.to_owned()));
         }
         names.push(name.to_owned());

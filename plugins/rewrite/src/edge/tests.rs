@@ -85,7 +85,7 @@ fn netlify_lines_become_rules() {
 
 #[test]
 fn cloudflare_lines_become_rules() {
-    let table: [(&str, &[&str]); 32] = [
+    let table: [(&str, &[&str]); 34] = [
         ("/x /b/", &["/x 302! /b/"]),
         ("/x/ /b/ 301", &["/x/ 301! /b/"]),
         ("x /b/", &["/x 302! /b/"]),
@@ -100,6 +100,8 @@ fn cloudflare_lines_become_rules() {
         ("/x/a-:id.html /b/:id", &["/x/a-:id.html 302! /b/:id"]),
         ("/n/:ab/:a /:ab/:a", &["/n/:paa/:pab 302! /:paa/:pab"]),
         ("/x/:1 /b/", &["/x/:1 302! /b/"]),
+        ("/x/:s/* /b/:splat", &["/x/:paa/* 302! /b/:paaplat"]),
+        ("/x/*/:splatter /b/:splatter", &["/x/*/:pab 302! /b/:splatter"]),
         ("/x/:id /b?q=:idx", &["/x/:id 302! /b?q=:idx"]),
         ("/caf%C3%A9 /é", &["/café 302! /%C3%A9"]),
         // What Cloudflare ignores.
