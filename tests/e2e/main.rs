@@ -16,6 +16,7 @@ mod copies;
 mod credentials;
 mod destinations;
 mod edge;
+mod edge_rules;
 mod excluded;
 mod github;
 mod grants;

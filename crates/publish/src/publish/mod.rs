@@ -34,6 +34,7 @@ use futures::future::BoxFuture;
 use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::config::Site;
 use tidegate_core::desired::DesiredSite;
+use tidegate_core::edge::EdgeRules;
 use tidegate_core::finding::Finding;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::manifest::RecordState;
@@ -68,6 +69,8 @@ pub struct PlannedPublish {
     pub plan: Plan,
     /// The judgements of the policies.
     pub judgements: Vec<Judgement>,
+    /// The rules for requests that sync plugins added, of a site with an edge.
+    pub edge: EdgeRules,
     /// What sync plugins found.
     pub findings: Vec<Finding>,
     /// What sync plugins used.
@@ -258,13 +261,24 @@ impl Run<'_> {
         source.findings.extend(credentials.finding());
         stopwatch.lap(Stage::Inspect);
         self.stage(Stage::Review);
-        let TransformedSource { desired, reader, exclusions, findings, usage, .. } = source;
+        let TransformedSource { desired, edge, reader, exclusions, findings, usage, .. } = source;
         let desired = Arc::new(desired);
         let basis = Basis { desired: Arc::clone(&desired), reader, state, kept, credentials, edge };
         let ReviewedPlan { plan, judgements } = approve::review(self, plugins, plan, &basis).await?;
         stopwatch.lap(Stage::Review);
         let milliseconds = stopwatch.into_laps();
-        Ok(PlannedPublish { plan, judgements, findings, usage, desired, exclusions, milliseconds, basis, releases })
+        Ok(PlannedPublish {
+            plan,
+            judgements,
+            edge,
+            findings,
+            usage,
+            desired,
+            exclusions,
+            milliseconds,
+            basis,
+            releases,
+        })
     }
 
     /// Approves the plan, then writes. A site that has releases is written under its lease.

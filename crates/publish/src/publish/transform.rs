@@ -75,6 +75,7 @@ pub(super) async fn transform(
             let TransformedArtifact { desired, edge, mut findings, usage } = transformed.await??;
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
             findings.extend(decomposed_keys(&desired));
+            findings.extend(run.site.edge.iter().flat_map(|_| unread_rules(&desired)));
             about_names.append(&mut findings);
             let findings = about_names;
             let restored = None;
@@ -101,6 +102,19 @@ fn has_encoding(desired: &DesiredSite, finding: &Finding) -> bool {
         entry.body.source().map(Key::as_str) == finding.key.as_deref()
             && entry.headers.get(ObjectHeader::ContentEncoding).is_some()
     })
+}
+
+/// Files with rules that no plugin has read, on a site with an edge: they would be published instead of followed.
+fn unread_rules(desired: &DesiredSite) -> Vec<Finding> {
+    let files = [("_redirects", "rewrite"), ("_headers", "headers")];
+    let unread = files.into_iter().filter_map(|(name, plugin)| {
+        let entry = desired.entries().iter().find(|entry| entry.key.as_str() == name)?;
+        let message = format!(
+            "`{name}` is published as an object and not followed; add {{ plugin = \"{plugin}\" }} to `sync`, or exclude it"
+        );
+        Some(Finding { key: Some(entry.key.to_string()), ..Finding::warning("rules-not-followed", message) })
+    });
+    unread.collect()
 }
 
 /// What plugins know about a run.
