@@ -76,7 +76,7 @@ pub struct InvalidationReport {
 
 /// The switch of a site's edge to a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EdgeReport {
+pub struct EdgeSwitchReport {
     /// The release.
     pub release: ReleaseId,
     /// Updates of the key value store, each of at most 50 keys.
@@ -131,7 +131,7 @@ pub struct PublishReport {
     pub invalidations: Vec<InvalidationReport>,
     /// The switch of the site's edge.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub edge: Option<EdgeReport>,
+    pub edge: Option<EdgeSwitchReport>,
     /// Findings of sync plugins.
     pub findings: Vec<Finding>,
     /// Verdicts and findings of policies.
@@ -212,10 +212,10 @@ impl fmt::Display for PublishReport {
         write_rest(f, self.drift.len(), "change")?;
         self.write_failures(f)?;
         match &self.edge {
-            Some(EdgeReport { release, why: Some(why), .. }) => {
+            Some(EdgeSwitchReport { release, why: Some(why), .. }) => {
                 writeln!(f, "  edge: not switched to {release}: {why}")?;
             }
-            Some(EdgeReport { release, updates, keys, why: None }) => {
+            Some(EdgeSwitchReport { release, updates, keys, why: None }) => {
                 writeln!(
                     f,
                     "  edge: switched to {release} ({} in {})",

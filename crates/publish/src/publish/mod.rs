@@ -261,7 +261,7 @@ impl Run<'_> {
         source.findings.extend(credentials.finding());
         stopwatch.lap(Stage::Inspect);
         self.stage(Stage::Review);
-        let TransformedSource { desired, edge, reader, exclusions, findings, usage, .. } = source;
+        let TransformedSource { desired, edge: rules, reader, exclusions, findings, usage, .. } = source;
         let desired = Arc::new(desired);
         let basis = Basis { desired: Arc::clone(&desired), reader, state, kept, credentials, edge };
         let ReviewedPlan { plan, judgements } = approve::review(self, plugins, plan, &basis).await?;
@@ -270,7 +270,7 @@ impl Run<'_> {
         Ok(PlannedPublish {
             plan,
             judgements,
-            edge,
+            edge: rules,
             findings,
             usage,
             desired,

@@ -14,7 +14,7 @@ use tidegate_core::edge::{
 };
 use tidegate_core::finding::Finding;
 use tidegate_core::release::{ReleaseId, ReleasePointer};
-use tidegate_core::report::{EdgeReport, PublishReport};
+use tidegate_core::report::{EdgeSwitchReport, PublishReport};
 
 use super::edge::kept_edges;
 use super::release::ReleaseRun;
@@ -75,12 +75,13 @@ pub(super) async fn switch(
                 report.findings.push(Finding::warning("store-drift", message));
             }
             pointer.edge = Some(EdgeSwitch::to(live, now(), pointer.edge.as_ref()));
-            report.edge = Some(EdgeReport { release: live, updates: written.updates, keys: written.keys, why: None });
+            report.edge =
+                Some(EdgeSwitchReport { release: live, updates: written.updates, keys: written.keys, why: None });
             true
         }
         Err(error) => {
             let why = Some(error.to_string());
-            report.edge = Some(EdgeReport { release: live, updates: 0, keys: 0, why });
+            report.edge = Some(EdgeSwitchReport { release: live, updates: 0, keys: 0, why });
             false
         }
     }
