@@ -1,10 +1,9 @@
-//! The first hour with the program: missing credentials, wrong paths, rollbacks, waiting, Ctrl-C and `dev`.
+//! The first hour with the program: missing credentials, wrong paths, rollbacks, waiting and Ctrl-C.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -19,25 +18,25 @@ use tidegate_tests::binary::{binary, cache};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-const RELEASES: &str = "state = \"s3://docs-state/\"\n\n[[site]]\nname = \"docs\"\nstaged = \"public\"\ntarget = \"s3://docs-site/\"\n\n[[site.sync]]\nplugin = \"mime\"\n";
+pub(crate) const RELEASES: &str = "state = \"s3://docs-state/\"\n\n[[site]]\nname = \"docs\"\nstaged = \"public\"\ntarget = \"s3://docs-site/\"\n\n[[site.sync]]\nplugin = \"mime\"\n";
 
 /// A directory with a configuration and a build.
-struct Project(TempDir);
+pub(crate) struct Project(TempDir);
 
 impl Project {
-    fn new(configuration: &str) -> Self {
+    pub(crate) fn new(configuration: &str) -> Self {
         let project = Self(TempDir::new().unwrap());
         std::fs::write(project.path("tidegate.toml"), configuration).unwrap();
         project.build("public", &[("index.html", "<p>one")]);
         project
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Replaces a directory, as a build does.
-    fn build(&self, name: &str, files: &[(&str, &str)]) {
+    pub(crate) fn build(&self, name: &str, files: &[(&str, &str)]) {
         let directory = self.path(name);
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
@@ -49,7 +48,7 @@ impl Project {
     }
 
     /// A command without any settings of AWS.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
@@ -59,7 +58,7 @@ impl Project {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         Ended::new(self.command(arguments).output().unwrap())
     }
 
@@ -74,7 +73,7 @@ impl Project {
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
+pub(crate) struct Ended {
     code: Option<i32>,
     stdout: String,
     stderr: String,
@@ -87,7 +86,7 @@ impl Ended {
     }
 
     /// Asserts that the command ended with one line on standard error.
-    fn assert_error(&self, code: i32, parts: &[&str]) {
+    pub(crate) fn assert_error(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
         assert!(parts.iter().all(|part| self.stderr.contains(part)), "{parts:?} in {self:?}");
@@ -185,12 +184,6 @@ fn a_source_that_does_not_exist_is_a_usage_error() {
         let ended = project.local(&["plan", "docs", "--from", source]);
         ended.assert_error(2, &[source]);
     }
-}
-
-#[test]
-fn dev_refuses_an_endpoint() {
-    let ended = Project::new(RELEASES).run(&["--endpoint-url", "http://127.0.0.1:1", "dev", "docs"]);
-    ended.assert_error(2, &["`--endpoint-url`"]);
 }
 
 #[test]
@@ -307,7 +300,7 @@ fn waiting_is_reported_without_a_terminal() {
     }
 }
 
-fn send(signal: &str, child: &Child) {
+pub(crate) fn send(signal: &str, child: &Child) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
@@ -364,87 +357,6 @@ fn interrupted_publishes_release_the_lease() {
     }
 }
 
-/// A running `tidegate dev`, and the lines that it prints.
-struct Dev {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Dev {
-    fn start(project: &Project, source: &str) -> Self {
-        let arguments = ["dev", "docs", "--from", source, "--listen", "127.0.0.1:0"];
-        let mut child = project.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, lines }
-    }
-
-    /// Waits for a publish.
-    fn wait_for_publish(&self) {
-        while !self.lines.recv_timeout(Duration::from_secs(60)).unwrap().ends_with(": live") {}
-    }
-
-    fn stop(mut self) {
-        send("-INT", &self.child);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
-
-#[test]
-fn dev_watches_a_directory_that_is_recreated() {
-    let project = Project::new(RELEASES);
-    let dev = Dev::start(&project, "public");
-    dev.wait_for_publish();
-    for text in ["<p>two", "<p>three"] {
-        project.build("public", &[("index.html", text)]);
-        dev.wait_for_publish();
-    }
-    // The new directory is watched, not only its appearance.
-    std::fs::write(project.path("public/index.html"), "<p>four").unwrap();
-    dev.wait_for_publish();
-    dev.stop();
-}
-
-#[test]
-fn dev_watches_a_zip_that_is_replaced_by_renaming() {
-    let project = Project::new(RELEASES);
-    write_zip(&project.path("site.zip"), "<p>one");
-    let dev = Dev::start(&project, "site.zip");
-    dev.wait_for_publish();
-    for text in ["<p>two", "<p>three"] {
-        write_zip(&project.path("next"), text);
-        std::fs::rename(project.path("next"), project.path("site.zip")).unwrap();
-        dev.wait_for_publish();
-    }
-    dev.stop();
-}
-
-#[test]
-fn dev_ignores_changes_of_what_is_excluded() {
-    let project = Project::new(&format!("{RELEASES}\n[[site.sync]]\nplugin = \"exclude\"\n"));
-    project.build("public", &[("index.html", "<p>one"), (".git/index", "1")]);
-    let dev = Dev::start(&project, "public");
-    dev.wait_for_publish();
-    for (name, text) in [(".git/index", "2"), (".git/index.lock", ""), (".#index.html", ""), ("index.html~", "<p>o")] {
-        std::fs::write(project.path(&format!("public/{name}")), text).unwrap();
-    }
-    // Longer than the debounce interval and a publish without changes. The rest of the first report may follow.
-    let end = Instant::now() + Duration::from_secs(4);
-    while let Ok(line) = dev.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        assert!(!line.starts_with("docs"), "{line}");
-    }
-    std::fs::write(project.path("public/index.html"), "<p>two").unwrap();
-    dev.wait_for_publish();
-    dev.stop();
-}
-
 #[test]
 fn explains_what_the_listing_left_out() {
     let project = Project::new(&format!("{RELEASES}\n[[site.sync]]\nplugin = \"exclude\"\n"));
@@ -482,22 +394,4 @@ fn explains_what_the_listing_left_out() {
     let report: Value = serde_json::from_str(&project.local(&["--json", "publish", "docs"]).stdout).unwrap();
     assert_eq!(report["excluded-folders"][0]["path"], ".git/");
     assert_eq!((&report["totals"]["excluded"], &report["totals"]["excluded-folders"]), (&3.into(), &1.into()));
-}
-
-#[test]
-fn dev_ends_during_a_publish() {
-    let project = Project::new(RELEASES);
-    let dev = Dev::start(&project, "public");
-    dev.wait_for_publish();
-    project.build("public", &[("index.html", "<p>two"), ("large.bin", &"x".repeat(50_000_000))]);
-    // Some time within the debounce interval and the publish.
-    std::thread::sleep(Duration::from_millis(450));
-    dev.stop();
-}
-
-fn write_zip(path: &Path, text: &str) {
-    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
-    zip.start_file("index.html", zip::write::SimpleFileOptions::default()).unwrap();
-    std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
-    zip.finish().unwrap();
 }

@@ -10,6 +10,7 @@
 
 mod compiler;
 mod credentials;
+mod dev;
 mod first_hour;
 mod killed;
 mod package;

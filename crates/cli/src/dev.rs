@@ -1,7 +1,7 @@
 //! `tidegate dev`: the local emulator with a preview of a site, republished on every change of its source.
 //!
-//! The preview is served through a CDN cache that keeps responses until they are invalidated, so a missing invalidation
-//! shows in the browser.
+//! The preview is a distribution with a private bucket behind it, as the tutorial creates it. Its cache keeps responses
+//! until they are invalidated, so a missing invalidation shows in the browser.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::{DistributionConfig, DistributionId, OriginPath, Site};
 use tidegate_core::listing_filter::ListingFilter;
 use tidegate_core::location::Source;
+use tidegate_emulator::cloudfront::OriginAccess;
 use tidegate_publish::CancellationToken;
 use tidegate_publish::publish::PublishError;
 use tokio::net::TcpListener;
@@ -58,6 +59,7 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
     if let Some(address) = arguments.listen_aws {
         serve_aws(emulator, address).await?;
     }
+    prepare_distribution(emulator, &site, arguments.website)?;
     serve_preview(emulator, &site, arguments.listen).await?;
     let (changed, mut changes) = mpsc::channel(1);
     // A source in S3 is not watched: then the channel is closed.
@@ -78,8 +80,16 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
         site: &site,
         cancel: &cancel,
     };
+    let mut explains_folders = !arguments.website;
     while !cancel.is_cancelled() {
         preview.publish(&source, arguments.source.release.as_deref()).await?;
+        if explains_folders && let Some(folder) = folder_without_index(emulator, &site) {
+            warn(format!(
+                "`/{folder}` is an error: behind CloudFront, only `/` of a private bucket has an index document; \
+                 configure `[site.edge]`, or preview a website endpoint with `--website`"
+            ));
+            explains_folders = false;
+        }
         tokio::select! {
             () = cancel.cancelled() => {}
             change = changes.recv() => match (change, &mut watcher) {
@@ -136,6 +146,31 @@ impl Preview<'_> {
             }
         }
     }
+}
+
+/// Makes the distribution of a preview what visitors of the site would have.
+fn prepare_distribution(emulator: &LocalAccount, site: &Site, website: bool) -> Result<(), CliError> {
+    let access = if website { OriginAccess::Website } else { OriginAccess::Control };
+    emulator.set_origin_access(site, access)
+}
+
+/// A folder of the site whose index document no visitor gets by the folder's address.
+fn folder_without_index(emulator: &LocalAccount, site: &Site) -> Option<String> {
+    if site.edge.is_some() {
+        return None;
+    }
+    let cdn = site.cdn.first()?;
+    let distribution = emulator.account.cloudfront().distribution(cdn.distribution.as_str()).ok()?;
+    if distribution.served().viewer_request.is_some() {
+        return None;
+    }
+    let target = &site.target;
+    let objects = emulator.account.s3().list(target.bucket.as_str(), target.prefix.as_str()).ok()?;
+    let visible = cdn.visible_prefix(target);
+    objects.iter().find_map(|(key, _)| {
+        let path = key.strip_prefix(target.prefix.as_str())?;
+        path.strip_suffix("/index.html").map(|folder| format!("{visible}{folder}/"))
+    })
 }
 
 async fn serve_preview(emulator: &LocalAccount, site: &Site, address: SocketAddr) -> Result<(), CliError> {

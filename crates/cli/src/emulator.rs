@@ -1,18 +1,23 @@
-//! `--local DIR`: the local AWS emulator, with the buckets, roles and distributions of the configuration.
+//! `--local DIR`: the local AWS emulator, with the buckets, roles and distributions of the configuration. As in the
+//! tutorial, buckets are private, and distributions read them with an origin access control.
 
 use std::path::Path;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use serde_json::json;
 use tidegate_core::config::{MetadataName, RoleArn, Site};
 use tidegate_core::location::Source;
 use tidegate_emulator::LocalAws;
-use tidegate_emulator::cloudfront::{CloudFrontError, S3Origin};
+use tidegate_emulator::cloudfront::{CloudFrontError, OriginAccess, S3Origin};
 use tidegate_emulator::iam::{ACCOUNT_ID, IamError};
 use tidegate_iam::policies::{self, Grant, trust_account};
 use tidegate_publish::Connection;
 
 use crate::error::CliError;
+
+/// The statement of a bucket policy that allows its distributions to read it.
+const READERS: &str = "TidegateDistributions";
 
 /// The open emulator.
 pub(crate) struct LocalAccount {
@@ -49,6 +54,7 @@ impl LocalAccount {
             self.create_bucket(location.bucket.as_str()).await?;
         }
         self.create_distributions(&site)?;
+        self.allow_distributions(site.target.bucket.as_str()).await?;
         if let Some(role) = site.role.take() {
             site.role = Some(self.create_role(&role, &site, source)?);
         }
@@ -68,7 +74,7 @@ impl LocalAccount {
         for cdn in &site.cdn {
             let id = cdn.distribution.as_str();
             let origin = S3Origin { bucket: site.target.bucket.to_string(), path: cdn.origin_path.clone().into() };
-            match cloudfront.create_distribution(id, origin, Some("index.html")) {
+            match cloudfront.create_private_distribution(id, origin, Some("index.html")) {
                 Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
                 Err(error) => return Err(CliError::system(error)),
             }
@@ -76,6 +82,42 @@ impl LocalAccount {
             cloudfront.set_cache_tags(id, header.as_deref()).map_err(CliError::system)?;
         }
         Ok(())
+    }
+
+    /// Sets how the distributions of a site read its bucket.
+    pub(crate) fn set_origin_access(&self, site: &Site, access: OriginAccess) -> Result<(), CliError> {
+        let cloudfront = self.account.cloudfront();
+        site.cdn.iter().try_for_each(|cdn| {
+            cloudfront.set_origin_access(cdn.distribution.as_str(), access).map_err(CliError::system)
+        })
+    }
+
+    /// Allows the distributions of a bucket to read it, unless the bucket has a policy of someone else.
+    async fn allow_distributions(&self, bucket: &str) -> Result<(), CliError> {
+        let known = self.account.s3().bucket(bucket).map_err(CliError::system)?.policy;
+        if known.as_ref().is_some_and(|policy| !policy.contains(READERS)) {
+            return Ok(());
+        }
+        let distributions = self.account.cloudfront().distributions();
+        let readers = distributions.iter().filter(|distribution| distribution.served().origin.bucket == bucket);
+        let arns: Vec<String> =
+            readers.map(|reader| format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", reader.id)).collect();
+        if arns.is_empty() {
+            return Ok(());
+        }
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Sid": READERS,
+            "Effect": "Allow",
+            "Principal": { "Service": "cloudfront.amazonaws.com" },
+            "Action": "s3:GetObject",
+            "Resource": format!("arn:aws:s3:::{bucket}/*"),
+            "Condition": { "StringEquals": { "AWS:SourceArn": arns } },
+        }] });
+        let policy = policy.to_string();
+        if known.as_ref() == Some(&policy) {
+            return Ok(());
+        }
+        self.account.s3().set_policy(bucket, Some(policy)).await.map_err(CliError::system)
     }
 
     /// Creates or updates the role of a site, with the least-privilege policy for publishing it.

@@ -114,6 +114,9 @@ pub(crate) struct DevArguments {
     /// Address of the preview
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Preview the website endpoint of the bucket instead of a private bucket
+    #[arg(long)]
+    pub(crate) website: bool,
     /// Also serve the emulator itself at this address, for other tools
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen_aws: Option<SocketAddr>,
