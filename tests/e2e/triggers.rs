@@ -502,3 +502,29 @@ async fn reports_only_failed_messages_of_a_batch() {
     let error = function.handler.handle(&stored("builds/denied.zip", &denied, 3, "02"), "request", context(300)).await;
     assert_eq!(error.unwrap_err().kind().error_type(), "Tidegate.Cloud");
 }
+
+#[tokio::test]
+async fn a_failed_message_of_a_fifo_queue_fails_the_rest_of_its_group() {
+    for (queue, failed) in [("builds.fifo", vec!["a-2", "a-3"]), ("builds", vec!["a-2"])] {
+        let function = function().await;
+        let mut records = Vec::new();
+        for (group, index, body) in
+            [("a", 1, "1"), ("b", 1, "2"), ("a", 2, "denied"), ("b", 2, "3"), ("a", 3, "4"), ("b", 3, "5")]
+        {
+            let key = format!("builds/{group}{index}.zip");
+            let etag = function.stage(&key, &zip(&[(&format!("{group}{index}.html"), body)])).await;
+            records.push(json!({
+                "messageId": format!("{group}-{index}"), "eventSource": "aws:sqs", "receiptHandle": "r",
+                "eventSourceARN": format!("arn:aws:sqs:us-east-1:123456789012:{queue}"),
+                "attributes": { "MessageGroupId": group },
+                "body": stored(&key, &etag, 1, &format!("0{index}")).to_string(),
+            }));
+        }
+        function.world.inject_faults(|call| {
+            (call.key.as_deref() == Some("builds/a2.zip")).then(|| InjectedFault::answer(403, "AccessDenied"))
+        });
+        let response = function.handler.handle(&json!({ "Records": records }), "request", context(300)).await.unwrap();
+        let failed: Vec<Value> = failed.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+        assert_eq!(response, json!({ "batchItemFailures": failed }), "{queue}");
+    }
+}

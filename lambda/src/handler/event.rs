@@ -167,11 +167,20 @@ impl EventHandler {
         context: InvocationContext,
     ) -> Result<EventResponse, EventError> {
         let (mut answers, mut failures, mut failed_messages) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut failed_groups = BTreeSet::new();
         for (index, record) in records.iter().enumerate() {
+            // SQS delivers the rest of a group again only if it is reported as failed, too. Source: AWS Lambda developer
+            // guide, "Handling errors for an SQS event source in Lambda".
+            if record.group.as_ref().is_some_and(|group| failed_groups.contains(group)) {
+                tracing::info!(message = index, "a message waits: an earlier message of its group failed");
+                failed_messages.insert(record.message_id.as_ref());
+                continue;
+            }
             match self.record(record, &RunId::new(format!("{request_id}-{index}")), context).await {
                 Ok(record_answers) => answers.extend(record_answers),
                 Err(error) => {
                     failures.push(error);
+                    failed_groups.extend(&record.group);
                     failed_messages.insert(record.message_id.as_ref());
                 }
             }

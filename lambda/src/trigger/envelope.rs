@@ -7,7 +7,7 @@ use tidegate_core::sanitize::sanitize_name;
 
 use super::event_bridge;
 use super::invocation::Continuation;
-use super::s3_event::{self, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, form};
+use super::s3_event::{self, EventRecord, IgnoredRecord, MessageGroup, MessageId, ParsedRecord, RecordError, form};
 
 /// Most envelopes around each other: an SQS message, an SNS message in it, and the event of S3 in that.
 const MAX_DEPTH: usize = 3;
@@ -61,7 +61,7 @@ pub(super) fn records(event: &Value) -> Option<(EventSource, Vec<EventRecord>)> 
     };
     let Some(list) = list.filter(|_| source == EventSource::Sqs) else {
         let records = unwrap(event, MAX_DEPTH)?.into_iter();
-        return Some((source, records.map(|content| EventRecord { message_id: None, content }).collect()));
+        return Some((source, records.map(|content| EventRecord { message_id: None, group: None, content }).collect()));
     };
     let mut records = Vec::new();
     for message in list {
@@ -70,9 +70,18 @@ pub(super) fn records(event: &Value) -> Option<(EventSource, Vec<EventRecord>)> 
             Ok(message) => unwrap_text(&message.body, MAX_DEPTH - 1),
             Err(error) => vec![Err(form(&error))],
         };
-        records.extend(contents.into_iter().map(|content| EventRecord { message_id: id.clone(), content }));
+        let group = fifo_group(message);
+        let record = |content| EventRecord { message_id: id.clone(), group: group.clone(), content };
+        records.extend(contents.into_iter().map(record));
     }
     Some((source, records))
+}
+
+/// The group of a message in a FIFO queue. Messages of standard queues can have a group too, which orders nothing.
+fn fifo_group(message: &Value) -> Option<MessageGroup> {
+    let queue = message.get("eventSourceARN").and_then(Value::as_str)?;
+    let group = message.pointer("/attributes/MessageGroupId").and_then(Value::as_str)?;
+    queue.ends_with(".fifo").then(|| MessageGroup(group.to_owned()))
 }
 
 fn source_of(record: &Value) -> EventSource {

@@ -40,7 +40,8 @@ pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationEr
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
 pub use run_id::RunId;
 pub use s3_event::{
-    AlternativeKey, EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject,
+    AlternativeKey, EventObject, EventRecord, IgnoredRecord, MessageGroup, MessageId, ParsedRecord, RecordError,
+    StoredObject,
 };
 
 /// The event of one invocation.

@@ -22,6 +22,8 @@ use super::invocation::Continuation;
 pub struct EventRecord {
     /// The id of the SQS message that held the record, to report a failure to SQS.
     pub message_id: Option<MessageId>,
+    /// The group of that message, if its queue keeps the order of a group (FIFO).
+    pub group: Option<MessageGroup>,
     /// The content, or why it cannot be read.
     pub content: Result<ParsedRecord, RecordError>,
 }
@@ -29,6 +31,10 @@ pub struct EventRecord {
 /// The id of an SQS message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub(super) String);
+
+/// The id of a message group of a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageGroup(pub(super) String);
 
 /// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
