@@ -1,8 +1,11 @@
 //! The sessions of the pages about triggers and webhooks, with the sample events that they use.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_emulator::LocalAws;
 use tidegate_tests::binary::{binary, cache};
@@ -138,4 +141,35 @@ async fn commands_of_the_page_about_credentials_succeed() {
             command => drop(run(command)),
         }
     }
+}
+
+/// The script of the page about Taskcluster reads a secret of Taskcluster's form, and prints what `credential_process` is
+/// to print.
+#[test]
+fn the_secret_of_a_ci_task_is_read_as_the_page_says() {
+    let page = std::fs::read_to_string("../docs/migrating-from/taskcluster.md").unwrap();
+    let script = page.split("```sh\n").find(|block| block.contains("curl")).unwrap().split("```").next().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let run = |status: &'static str, body: &'static str| {
+        let here = format!("http://{}/", server.local_addr().unwrap());
+        let script = script.replace("http://taskcluster/", &here);
+        let listener = server.try_clone().unwrap();
+        let answer = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        (output, answer.join().unwrap())
+    };
+    let secret = r#"{"secret": {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "k/\"e$y"}, "expires": "2030-01-01"}"#;
+    let (output, request) = run("200 OK", secret);
+    assert!(request.starts_with("GET /secrets/v1/secret/repo:github.com/myblog/myblog.com HTTP/1.1"), "{request}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, json!({ "Version": 1, "AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "k/\"e$y" }));
+    // A task without the scope.
+    let (denied, _) = run("403 Forbidden", r#"{"code": "InsufficientScopes"}"#);
+    assert!(!denied.status.success() && denied.stdout.is_empty(), "{denied:?}");
 }
