@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Grant, PolicyKind};
 use crate::changes::PolicyTargets;
-use crate::document::PolicyDocumentError;
 use crate::document::cloudformation::logical_id;
 use crate::document::terraform::{HclBody, policy_document, quoted, text};
+use crate::document::{PolicyDocumentError, Principal};
 
 /// A format for grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,9 @@ fn only_policy(grants: &[Grant]) -> Option<&Grant> {
 
 fn terraform(grants: &[Grant], targets: &PolicyTargets) -> String {
     let mut file = HclBody::default();
+    if let Some(provider) = grants.iter().find_map(OidcProvider::of) {
+        provider.write(&mut file);
+    }
     for grant in grants {
         let label = label(grant);
         file.comment(grant.description);
@@ -95,6 +98,9 @@ fn terraform(grants: &[Grant], targets: &PolicyTargets) -> String {
                 body.line("name", &quoted(&grant.name));
                 body.line("path", &quoted(&grant.path));
                 body.line("assume_role_policy", &document);
+                if OidcProvider::of(grant).is_some() {
+                    body.line("depends_on", "[aws_iam_openid_connect_provider.ci]");
+                }
                 file.block(&format!("resource \"aws_iam_role\" {}", quoted(&label)), body);
             }
             PolicyKind::Bucket(bucket) => {
@@ -111,6 +117,37 @@ fn terraform(grants: &[Grant], targets: &PolicyTargets) -> String {
         file.block("output \"policy_arn\"", output);
     }
     text(&file)
+}
+
+/// The OIDC provider that a role trusts.
+struct OidcProvider<'a> {
+    host: &'a str,
+    audiences: &'a [String],
+}
+
+impl<'a> OidcProvider<'a> {
+    fn of(grant: &'a Grant) -> Option<Self> {
+        let statement = grant.document.statements().iter().find(|statement| statement.principal().is_some())?;
+        let Some(Principal::Federated(arn)) = statement.principal() else { return None };
+        let (_, host) = arn.split_once(":oidc-provider/")?;
+        let audiences = statement.conditions().get("StringEquals")?.get(format!("{host}:aud").as_str())?;
+        Some(Self { host, audiences })
+    }
+
+    /// An account has one provider for a host, so it may exist.
+    fn write(&self, file: &mut HclBody) {
+        let mut variable = HclBody::default();
+        variable.line("type", "bool");
+        variable.line("default", "true");
+        let description = "Whether to create the OIDC provider; false if the account has it";
+        variable.line("description", &quoted(description));
+        file.block("variable \"create_oidc_provider\"", variable);
+        let mut provider = HclBody::default();
+        provider.line("count", "var.create_oidc_provider ? 1 : 0");
+        provider.line("url", &quoted(&format!("https://{}", self.host)));
+        provider.list("client_id_list", self.audiences.iter().map(|audience| quoted(audience)).collect());
+        file.block("resource \"aws_iam_openid_connect_provider\" \"ci\"", provider);
+    }
 }
 
 /// A resource for each user, group and role that has the policy.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use tidegate_iam::changes::PolicyTargets;
 use tidegate_iam::document::Partition;
-use tidegate_iam::policies::{GrantFormat, uploader, uploader_guard};
+use tidegate_iam::policies::{
+    GrantFormat, TrustedIdentity, TrustedJobs, trust, trust_service, uploader, uploader_guard,
+};
 
 use super::all_grants;
 
@@ -137,4 +139,32 @@ fn templates_attach_the_policy() {
         (&"lea".into(), &"editors".into(), &"docs-ci".into())
     );
     assert_eq!(template["Outputs"]["PolicyArn"]["Value"]["Ref"], Value::from(id.as_str()));
+}
+
+#[test]
+fn a_trust_policy_in_terraform_has_its_oidc_provider() {
+    let identity = TrustedIdentity::GitLab {
+        project: "acme/docs".to_owned(),
+        jobs: vec![TrustedJobs::Branch("main".to_owned())],
+        host: "gitlab.example.com".to_owned(),
+        audience: Some("tidegate".to_owned()),
+    };
+    let grant = trust(&Partition::default(), "123456789012", &identity).unwrap();
+    let file = GrantFormat::Terraform.write(&[grant]).unwrap();
+    let provider = r#"variable "create_oidc_provider" {
+  type        = bool
+  default     = true
+  description = "Whether to create the OIDC provider; false if the account has it"
+}
+
+resource "aws_iam_openid_connect_provider" "ci" {
+  count          = var.create_oidc_provider ? 1 : 0
+  url            = "https://gitlab.example.com"
+  client_id_list = ["tidegate"]
+}
+"#;
+    assert!(file.starts_with(provider), "{file}");
+    assert!(file.contains("= [aws_iam_openid_connect_provider.ci]\n"), "{file}");
+    let others = GrantFormat::Terraform.write(&[trust_service("lambda.amazonaws.com")]).unwrap();
+    assert!(!others.contains("oidc") && !others.contains("openid"), "{others}");
 }
