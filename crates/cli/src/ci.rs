@@ -19,11 +19,12 @@ use crate::error::{CliError, ExitStatus};
 use crate::output::{DIM, json_line};
 
 pub(crate) async fn ci(common: &CommonArguments, arguments: &CiArguments) -> Result<ExitStatus, CliError> {
-    let configuration = Configuration::load(&common.config)?;
-    let site = configuration.site(&arguments.site)?;
+    let mut configuration = Configuration::load(&common.config)?;
     let Some(region) = common.region.as_deref() else {
         return Err(CliError::Usage("no region of the buckets; name it with `--region`".to_owned()));
     };
+    configuration.config.set_default_partition(&Partition::of_region(region));
+    let site = configuration.site(&arguments.site)?;
     if arguments.from.chars().any(char::is_control) {
         return Err(CliError::Usage("the directory of `--from` has control characters; rename it".to_owned()));
     }

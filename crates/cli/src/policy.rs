@@ -36,24 +36,26 @@ struct PolicyOutput<'a> {
 pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) -> Result<ExitStatus, CliError> {
     match command {
         PolicyCommand::Site { site: name, output, attach } => {
-            let configuration = Configuration::load(&common.config)?;
-            let found = configuration.site(name)?;
-            let output = PolicyOutput::of_sites(common, output, &[found]).await?;
-            let grant = site(found, &output.account, &[]);
+            let mut configuration = Configuration::load(&common.config)?;
+            let output = PolicyOutput::of_sites(common, output, &[configuration.site(name)?]).await?;
+            configuration.config.set_default_partition(&output.partition);
+            let grant = site(configuration.site(name)?, &output.account, &[]);
             output.finish(vec![grant], attach).await
         }
         PolicyCommand::Caller { sites: names, session_tags, output, attach } => {
-            let configuration = Configuration::load(&common.config)?;
+            let mut configuration = Configuration::load(&common.config)?;
+            let output = PolicyOutput::of_sites(common, output, &sites(&configuration, names)?).await?;
+            configuration.config.set_default_partition(&output.partition);
             let sites = sites(&configuration, names)?;
-            let output = PolicyOutput::of_sites(common, output, &sites).await?;
             let tags = if *session_tags { SessionTags::Transitive } else { SessionTags::None };
             let grant = caller(&sites, &output.account, tags);
             output.finish(vec![grant], attach).await
         }
         PolicyCommand::Lambda { function, output, attach } => {
-            let configuration = Configuration::load(&common.config)?;
+            let mut configuration = Configuration::load(&common.config)?;
+            let output = PolicyOutput::of_sites(common, output, &sites(&configuration, &[])?).await?;
+            configuration.config.set_default_partition(&output.partition);
             let sites = sites(&configuration, &[])?;
-            let output = PolicyOutput::of_sites(common, output, &sites).await?;
             let function = function.as_ref().unwrap_or(&configuration.config.function.name).as_str();
             let region = common.region.as_deref().unwrap_or("us-east-1");
             let grant = lambda(&sites, &output.account, region, function);

@@ -2,6 +2,7 @@
 
 use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
+use tidegate_core::arn::Partition;
 use tidegate_core::config::{
     ArchiveLimits, CredentialMode, DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference,
     PluginUse, ProtectedKeys, Site, SiteName,
@@ -93,6 +94,7 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
         state: None,
         edge: None,
         state_kms_key: None,
+        default_partition: Partition::default(),
         keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),
         role: None,

@@ -9,7 +9,7 @@ use tidegate_publish::{AwsError, Connection, SessionRequest};
 
 use crate::apply::Provisioner;
 use crate::client::BucketClient;
-use crate::document::{PlanningScope, PolicyDocument};
+use crate::document::{Partition, PlanningScope, PolicyDocument};
 use crate::preflight::{BucketFacts, PreflightFinding, PreflightSeverity, TagHeader, bucket_findings, questions};
 
 /// Concurrent simulations. IAM throttles more.
@@ -22,6 +22,7 @@ const CONCURRENCY: usize = 4;
 pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<PreflightFinding>, AwsError> {
     let provisioner = Provisioner::new(connection);
     let caller = provisioner.sts().caller().await?;
+    let site = &Site { default_partition: Partition::of(&caller.arn), ..site.clone() };
     let mut findings = Vec::new();
     let mut reader = connection.clone();
     if let Some(role) = &site.role {

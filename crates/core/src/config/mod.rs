@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::arn::Partition;
 use crate::kms_key::KmsKey;
 use crate::location::{Location, Prefix};
 use crate::sanitize::sanitize_name;
@@ -109,6 +110,13 @@ impl Config {
         }
         config.check_owners()?;
         Ok(config)
+    }
+
+    /// Sets the AWS partition of sites without a role.
+    pub fn set_default_partition(&mut self, partition: &Partition) {
+        for site in &mut self.sites {
+            site.default_partition.clone_from(partition);
+        }
     }
 
     fn check_owners(&self) -> Result<(), ConfigError> {

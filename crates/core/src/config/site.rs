@@ -75,6 +75,9 @@ pub struct Site {
     /// The configuration's `state-kms-key`.
     #[serde(skip)]
     pub state_kms_key: Option<KmsKey>,
+    /// The AWS partition, where no role says it.
+    #[serde(skip)]
+    pub default_partition: Partition,
     /// How long earlier releases are kept.
     #[serde(default)]
     pub keep: Retention,
@@ -153,10 +156,10 @@ pub struct PluginUse {
 }
 
 impl Site {
-    /// The AWS partition of its role, or `aws`.
+    /// The AWS partition of its role, or that of the region.
     #[must_use]
     pub fn partition(&self) -> Partition {
-        self.role.as_ref().map(RoleArn::partition).unwrap_or_default()
+        self.role.as_ref().map_or_else(|| self.default_partition.clone(), RoleArn::partition)
     }
 
     /// Which credentials to try.

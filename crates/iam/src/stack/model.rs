@@ -103,7 +103,8 @@ impl Stack {
     pub fn new(config: &Config, place: &AccountRegion, publishers: Publishers) -> Result<Self, StackError> {
         let name = config.function.name.as_str();
         let sites: Vec<&Site> = config.sites.iter().collect();
-        let partition = sites.iter().find_map(|site| site.role.as_ref()).map(RoleArn::partition).unwrap_or_default();
+        let with_role = sites.iter().find(|site| site.role.is_some()).or(sites.first());
+        let partition = with_role.map(|site| site.partition()).unwrap_or_default();
         let mut stack = Self {
             place: place.clone(),
             partition,
@@ -209,7 +210,7 @@ impl Stack {
 }
 
 /// The function's account: the one that is known, or the only one of the publisher roles.
-fn function_account(config: &Config, place: &AccountRegion) -> Result<Option<String>, StackError> {
+pub(super) fn function_account(config: &Config, place: &AccountRegion) -> Result<Option<String>, StackError> {
     if let Some(account) = place.known_account() {
         return Ok(Some(account.to_owned()));
     }

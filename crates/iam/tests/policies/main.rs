@@ -302,6 +302,23 @@ fn arns_have_the_partition_of_the_role() {
 }
 
 #[test]
+fn arns_of_sites_without_a_role_have_the_partition_of_the_region() {
+    let text: String =
+        CONFIGURATION.lines().filter(|line| !line.starts_with("role")).map(|line| format!("{line}\n")).collect();
+    let text = text.replace("arn:aws:kms:us-east-1", "arn:aws-cn:kms:cn-north-1");
+    let mut config = Config::parse(&text).unwrap();
+    config.set_default_partition(&Partition::of_region("cn-north-1"));
+    let all: Vec<&Site> = config.sites.iter().collect();
+    let mut grants =
+        vec![caller(&all, ACCOUNT, SessionTags::Transitive), lambda(&all, ACCOUNT, "cn-north-1", "publisher")];
+    grants.extend(all.iter().map(|one| site(one, ACCOUNT, &[])));
+    for grant in grants {
+        let document = grant.document.compact().unwrap();
+        assert!(document.contains("arn:aws-cn:s3:::") && !document.contains("arn:aws:"), "{document}");
+    }
+}
+
+#[test]
 fn prefix_of_feature_branches_names_a_folder() {
     for (prefix, fine) in
         [("*/feature/", true), ("feature", false), ("*", false), ("*/", false), ("/x/", false), ("a${b}/", false)]
