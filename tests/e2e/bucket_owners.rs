@@ -1,7 +1,9 @@
 //! `x-amz-expected-bucket-owner`: every S3 request carries it, and a bucket of another account is refused.
 
+use tidegate_core::location::Bucket;
 use tidegate_core::report::Outcome;
 use tidegate_emulator::iam::ACCOUNT_ID;
+use tidegate_iam::apply::Provisioner;
 use tidegate_tests::recorder::SignedRequest;
 use tidegate_tests::{SourceObject, Sources, World};
 
@@ -64,5 +66,17 @@ async fn a_bucket_of_another_account_is_refused() {
         let error = publish.publish().await.unwrap_err().to_string();
         assert!(error.contains("AccessDenied"), "{error}");
         assert!(world.site().await.keys().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_buckets_of_an_account_are_recognized() {
+    let world = World::new().await;
+    let buckets = ["site", "staging", "missing"].map(|name| Bucket::new(name).unwrap());
+    let client = Provisioner::new(&world.publisher().connection).buckets().clone();
+    for (account, owned) in [(ACCOUNT_ID, &["site", "staging"][..]), ("111111111111", &[])] {
+        let account = account.to_owned().try_into().unwrap();
+        let found = client.owned_by(&buckets.clone().into(), &account).await.unwrap();
+        assert_eq!(found.iter().map(Bucket::as_str).collect::<Vec<_>>(), owned);
     }
 }

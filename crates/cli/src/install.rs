@@ -4,12 +4,15 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use serde_json::json;
-use tidegate_core::config::Config;
+use tidegate_core::config::{AccountId, Config};
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::Change;
+use tidegate_iam::document::Partition;
 use tidegate_iam::policies::TrustedArn;
 use tidegate_iam::stack::install::{install as install_changes, uninstall as uninstall_changes};
-use tidegate_iam::stack::{AccountRegion, PackageZip, Publishers, Stack};
+use tidegate_iam::stack::{
+    AccountRegion, OwnerSetting, PackageZip, Publishers, Stack, configured_buckets, missing_owners,
+};
 use tidegate_publish::{Connection, Sts};
 
 use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, UninstallArguments};
@@ -17,13 +20,14 @@ use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{json_line, print_document, warn};
-use crate::template::warn_other_accounts;
+use crate::template::{print_owners, warn_other_accounts};
 
 /// The changes that install a stack, or remove it.
 struct InstallRun<'a> {
     provisioner: &'a Provisioner,
     stack: &'a Stack,
     changes: &'a [Change],
+    owners: Vec<OwnerSetting>,
 }
 
 /// Creates or updates the function and its resources.
@@ -49,8 +53,17 @@ pub(crate) async fn install(common: &CommonArguments, arguments: &InstallArgumen
             "only the function can assume the new publisher roles; to run `plan`, `publish` and `rollback` yourself, use `--trust-caller` or `--trust ARN`",
         );
     }
-    let run = InstallRun { provisioner: &provisioner.with_package(zip), stack: &stack, changes: &install.changes };
+    let owners = owners(&provisioner, &configuration.config, &stack).await?;
+    let provisioner = provisioner.with_package(zip);
+    let run = InstallRun { provisioner: &provisioner, stack: &stack, changes: &install.changes, owners };
     run.apply(common, arguments.apply).await
+}
+
+/// The settings that name the owners of buckets of the function's account, where the configuration has none.
+async fn owners(provisioner: &Provisioner, config: &Config, stack: &Stack) -> Result<Vec<OwnerSetting>, CliError> {
+    let account = AccountId::try_from(stack.place.account().to_owned()).map_err(CliError::system)?;
+    let owned = provisioner.buckets().owned_by(&configured_buckets(config), &account).await?;
+    Ok(missing_owners(config, &account, &owned))
 }
 
 /// The principals of `--trust` and `--trust-caller`.
@@ -82,7 +95,7 @@ pub(crate) async fn uninstall(
     let provisioner = Provisioner::new(&connection);
     let found = provisioner.read_stack(&stack).await?;
     let changes = uninstall_changes(&stack, &found);
-    let run = InstallRun { provisioner: &provisioner, stack: &stack, changes: &changes };
+    let run = InstallRun { provisioner: &provisioner, stack: &stack, changes: &changes, owners: Vec::new() };
     run.apply(common, arguments.apply).await
 }
 
@@ -102,7 +115,9 @@ async fn connect(common: &CommonArguments) -> Result<Connection, CliError> {
 async fn stack(connection: &Connection, config: &Config, publishers: Publishers) -> Result<Stack, CliError> {
     let account = Sts::new(connection).caller().await?.account;
     let place = AccountRegion::known(&account, &connection.region());
-    Stack::new(config, &place, publishers).map_err(CliError::usage)
+    let mut config = config.clone();
+    config.set_default_partition(&Partition::of_region(&connection.region()));
+    Stack::new(&config, &place, publishers).map_err(CliError::usage)
 }
 
 fn read_zip(arguments: &InstallArguments, configuration: &Configuration) -> Result<PackageZip, CliError> {
@@ -124,15 +139,16 @@ impl InstallRun<'_> {
     async fn apply(&self, common: &CommonArguments, flags: ApplyFlags) -> Result<ExitStatus, CliError> {
         if common.json {
             let (account, region) = (self.stack.place.account(), self.stack.place.region());
-            let changes = self.changes;
-            outln!(
-                "{}",
-                json_line(
-                    &json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes })
-                )
-            );
+            let Self { changes, owners, .. } = self;
+            let mut output =
+                json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes });
+            if let (Some(members), false) = (output.as_object_mut(), owners.is_empty()) {
+                members.insert("owners".to_owned(), json!(owners));
+            }
+            outln!("{}", json_line(&output));
         } else {
             self.show(flags.dry_run);
+            print_owners(&self.owners, "name the owner of the buckets in the configuration");
         }
         if self.changes.is_empty() || flags.dry_run {
             return Ok(ExitStatus::Success);

@@ -1,15 +1,18 @@
 //! `tidegate template`.
 
-use tidegate_iam::stack::{AccountRegion, ForeignRole, Publishers, Stack, TemplateFormat};
+use tidegate_iam::stack::{
+    AccountRegion, ForeignRole, OwnerSetting, Publishers, Stack, TemplateFormat, assumed_owners,
+};
 
 use crate::arguments::{CommonArguments, TemplateArguments, TemplateTool};
 use crate::configuration::Configuration;
 use crate::error::{CliError, ExitStatus};
-use crate::output::warn;
+use crate::output::{DIM, warn};
 
 /// Prints a template, without a request to AWS.
 pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) -> Result<ExitStatus, CliError> {
-    let configuration = Configuration::load(&common.config)?;
+    let mut configuration = Configuration::load(&common.config)?;
+    configuration.config.set_default_partition(&common.partition());
     let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
     let place = AccountRegion::at_deployment(arguments.account.as_deref());
     let stack = Stack::new(&configuration.config, &place, publishers).map_err(CliError::usage)?;
@@ -19,6 +22,7 @@ pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) 
     };
     out!("{}", format.write(&stack).map_err(CliError::system)?);
     warn_other_accounts(&stack);
+    print_owners(&assumed_owners(&configuration.config, &place), "if this account owns the buckets, name it in the configuration");
     Ok(ExitStatus::Success)
 }
 
@@ -29,5 +33,20 @@ pub(crate) fn warn_other_accounts(stack: &Stack) {
             "the role of `{site}` belongs to the account {}; create it there with the policy of `tidegate policy site {site}` and let it trust the function's role",
             role.account()
         ));
+    }
+}
+
+/// Prints lines to add to the configuration, which is never changed.
+pub(crate) fn print_owners(settings: &[OwnerSetting], advice: &str) {
+    if settings.is_empty() {
+        return;
+    }
+    errln!("{DIM}# {advice}, so that S3 refuses a bucket of the same name in another account:{DIM:#}");
+    for setting in settings {
+        let place = match &setting.site {
+            Some(site) => format!("in the [[site]] `{site}`"),
+            None => "above the first [[site]]".to_owned(),
+        };
+        errln!("{DIM}#   {setting}  {place}{DIM:#}");
     }
 }

@@ -1,11 +1,14 @@
 //! The client of S3 for buckets.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CreateBucketConfiguration, ErrorDocument, IndexDocument, Permission,
     PublicAccessBlockConfiguration, WebsiteConfiguration,
 };
 use serde_json::{Map, Value, json};
+use tidegate_core::config::AccountId;
 use tidegate_core::location::Bucket;
 use tidegate_publish::{AwsError, Connection, S3};
 
@@ -41,6 +44,27 @@ impl BucketClient {
             Err(error) if matches!(error.status, Some(301 | 400)) => Ok(Some(FoundBucket::Accessible)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Those of the buckets that this account owns, as far as the caller may know it.
+    ///
+    /// # Errors
+    /// [`AwsError`], where S3 does not answer.
+    pub async fn owned_by(
+        &self,
+        buckets: &BTreeSet<Bucket>,
+        account: &AccountId,
+    ) -> Result<BTreeSet<Bucket>, AwsError> {
+        let mut owned = BTreeSet::new();
+        for bucket in buckets {
+            let request = self.client.head_bucket().bucket(bucket.as_str()).expected_bucket_owner(account.as_str());
+            match send!("HeadBucket", bucket.as_str(), request) {
+                Ok(_) => drop(owned.insert(bucket.clone())),
+                Err(error) if error.status.is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(owned)
     }
 
     pub(crate) async fn change(&self, change: &BucketChange) -> Result<(), AwsError> {

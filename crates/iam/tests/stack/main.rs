@@ -7,6 +7,7 @@
 )]
 
 mod install;
+mod owners;
 mod settings;
 mod templates;
 mod uploads;
