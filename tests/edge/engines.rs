@@ -1,15 +1,18 @@
 //! The engines that run the function: the one of the emulator, node and njs. CloudFront's runtime is of the njs family, and
 //! takes less than the others.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Command;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_core::config::SiteName;
 use tidegate_core::edge::{OnFailure, function_code};
+use tidegate_emulator::function::EdgeFunction;
 use tidegate_tests::skipped::skipped;
 
 /// An event and the store that the function reads.
@@ -77,6 +80,21 @@ pub(crate) fn njs(test: &str, cases: &[Case]) -> Option<Vec<Answer>> {
         return None;
     }
     Some(program("njs", cases))
+}
+
+/// The engine of the emulator.
+pub(crate) fn quickjs(cases: &[Case]) -> Vec<Answer> {
+    let run = |case: &Case| {
+        let (reads, keys) = (Rc::new(Cell::new(0)), case.keys.clone());
+        let count = Rc::clone(&reads);
+        let function = EdgeFunction::new(&code(case.closed), move |key| {
+            count.set(count.get() + 1);
+            keys.get(key).cloned()
+        });
+        let result = function.unwrap().run(&case.event).result.unwrap();
+        Answer { result, reads: reads.get() }
+    };
+    cases.iter().map(run).collect()
 }
 
 fn program(engine: &str, cases: &[Case]) -> Vec<Answer> {

@@ -9,4 +9,5 @@
 mod engines;
 mod properties;
 mod requests;
+mod responses;
 mod rules;

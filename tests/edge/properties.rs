@@ -147,8 +147,11 @@ fn engines_agree_about_random_paths() {
             case
         })
         .collect();
-    let Some(njs) = engines::njs("engines_agree_about_random_paths", &cases) else { return };
-    for ((node, njs), case) in engines::node(&cases).iter().zip(&njs).zip(&cases) {
-        assert_eq!(node, njs, "{}", case.event["request"]["uri"]);
+    let quickjs = engines::quickjs(&cases);
+    let others = [Some(engines::node(&cases)), engines::njs("engines_agree_about_random_paths", &cases)];
+    for other in others.into_iter().flatten() {
+        for ((quickjs, other), case) in quickjs.iter().zip(&other).zip(&cases) {
+            assert_eq!(quickjs, other, "{}", case.event["request"]["uri"]);
+        }
     }
 }

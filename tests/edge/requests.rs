@@ -42,6 +42,7 @@ fn every_engine_answers_the_table() {
     let rows = rows();
     assert!(rows.len() >= 240, "{} rows", rows.len());
     let cases: Vec<Case> = rows.iter().map(|row| row.case.clone()).collect();
+    check("QuickJS", &rows, &engines::quickjs(&cases));
     check("node", &rows, &engines::node(&cases));
     if let Some(answers) = engines::njs("every_engine_answers_the_table", &cases) {
         check("njs", &rows, &answers);

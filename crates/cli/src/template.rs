@@ -22,7 +22,10 @@ pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) 
     };
     out!("{}", format.write(&stack).map_err(CliError::system)?);
     warn_other_accounts(&stack);
-    print_owners(&assumed_owners(&configuration.config, &place), "if this account owns the buckets, name it in the configuration");
+    print_owners(
+        &assumed_owners(&configuration.config, &place),
+        "if this account owns the buckets, name it in the configuration",
+    );
     Ok(ExitStatus::Success)
 }
 

@@ -3,7 +3,7 @@
 
 mod limits;
 mod proof;
-mod scoped;
+pub(crate) mod scoped;
 
 use std::collections::BTreeSet;
 

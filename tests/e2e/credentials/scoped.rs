@@ -20,7 +20,12 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","P
 
 /// Temporary credentials of a role with this policy, as a CI job or a function has them.
 pub(super) async fn session_credentials(world: &World, policy: &str) -> Credentials {
-    let role = world.account.iam().create_role("deployer", TRUST, &[("all", policy)]).unwrap();
+    role_session(world, "deployer", policy).await
+}
+
+/// Temporary credentials of a new role with this name and policy.
+pub(crate) async fn role_session(world: &World, name: &str, policy: &str) -> Credentials {
+    let role = world.account.iam().create_role(name, TRUST, &[("all", policy)]).unwrap();
     let http = world.account.http_client();
     let config = tidegate_tests::world::configuration(http, world.account.root_credentials(), 1);
     let assumed = aws_sdk_sts::Client::new(&config).assume_role().role_arn(role).role_session_name("ci").send().await;
@@ -30,7 +35,7 @@ pub(super) async fn session_credentials(world: &World, policy: &str) -> Credenti
 }
 
 /// The policies of all `GetScopedCredentials` requests.
-pub(super) fn policies(world: &World) -> Vec<String> {
+pub(crate) fn policies(world: &World) -> Vec<String> {
     parameters(world, "Policy")
 }
 

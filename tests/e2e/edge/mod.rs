@@ -1,12 +1,16 @@
 //! Sites behind the CloudFront function of Tidegate.
 
+mod permissions;
 mod releases;
 mod visitors;
 
 use std::collections::BTreeMap;
 
+use tidegate_core::edge::KeyBatch;
 use tidegate_core::location::Source;
 use tidegate_core::report::Outcome;
+use tidegate_publish::Connection;
+use tidegate_publish::key_values::KeyValues;
 use tidegate_tests::releases::*;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION, request, site};
 use tidegate_tests::{Publish, SourceObject, Sources, World};
@@ -57,6 +61,15 @@ async fn create_store(world: &World) -> String {
     let config = tidegate_tests::world::configuration(account.http_client(), account.root_credentials(), 1);
     let created = aws_sdk_cloudfront::Client::new(&config).create_key_value_store().name("docs").send().await.unwrap();
     created.key_value_store.unwrap().arn
+}
+
+/// Another program writes a key of its own.
+async fn touch(world: &World, store: &str) {
+    let account = &world.account;
+    let config = tidegate_tests::world::configuration(account.http_client(), account.root_credentials(), 1);
+    let values = KeyValues::new(&Connection::new(config, true), &store.to_owned().try_into().unwrap());
+    let batch = KeyBatch { puts: vec![("other".to_owned(), "1".to_owned())], deletes: Vec::new() };
+    values.update(&values.version().await.unwrap().etag, &batch).await.unwrap();
 }
 
 /// What is stored about the edge of a release.

@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex};
 use tidegate_core::edge::{EdgeKeys, OnFailure, function_code};
 use tidegate_emulator::LocalAws;
 use tidegate_emulator::function::{EdgeFunction, request_event};
-use tidegate_publish::Connection;
-use tidegate_publish::key_values::KeyValues;
 use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::world::configuration as sdk_configuration;
 

@@ -11,6 +11,14 @@ use crate::location::{Bucket, Location};
 use crate::plan::{Action, Plan, PlannedBody};
 use crate::put_options::{MULTIPART_BYTES, ObjectSettings};
 
+/// What a publish does with the key value store of a site. Source: Service Authorization Reference, "Actions, resources, and
+/// condition keys for Amazon CloudFront KeyValueStore".
+pub const STORE_ACTIONS: [&str; 3] = [
+    "cloudfront-keyvaluestore:DescribeKeyValueStore",
+    "cloudfront-keyvaluestore:GetKey",
+    "cloudfront-keyvaluestore:UpdateKeys",
+];
+
 /// From this length on, in characters, a session policy is checked with STS while planning: STS also limits the packed
 /// size, which only STS can compute. A shorter policy fits if the session has nothing else.
 pub const PROBED_FROM: usize = 1024;
@@ -171,9 +179,7 @@ impl PolicyDocument {
             statements.push(Statement::allow(["cloudfront:GetDistributionConfig"], scope.tagged.iter().cloned()));
         }
         if let Some(store) = scope.store {
-            let actions = ["DescribeKeyValueStore", "GetKey", "UpdateKeys"];
-            let actions = actions.map(|action| format!("cloudfront-keyvaluestore:{action}"));
-            statements.push(Statement::allow(actions, [store.to_owned()]));
+            statements.push(Statement::allow(STORE_ACTIONS, [store.to_owned()]));
         }
         Self::new(statements)
     }

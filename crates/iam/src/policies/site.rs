@@ -7,6 +7,7 @@ use tidegate_core::arn::object_arn;
 use tidegate_core::config::{PluginReference, SecretReference, Site, Webhook};
 use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
 use tidegate_core::location::{Bucket, Source};
+use tidegate_core::policy_document::STORE_ACTIONS;
 use tidegate_core::release::bodies;
 
 use super::Grant;
@@ -133,6 +134,12 @@ fn writing(site: &Site, account: &str, sources: &[&Source]) -> Vec<Statement> {
         statements.push(
             Statement::allow(["cloudfront:GetDistributionConfig"], arns)
                 .because("ReadCacheTagConfig", "to check whether a distribution supports cache tags"),
+        );
+    }
+    if let Some(store) = site.edge.as_ref().and_then(|edge| edge.store.as_ref()) {
+        statements.push(
+            Statement::allow(STORE_ACTIONS, [store.as_str().to_owned()])
+                .because("SwitchEdge", "to switch the edge of the site to a release"),
         );
     }
     statements
