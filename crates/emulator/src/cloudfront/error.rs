@@ -109,7 +109,6 @@ refusal_codes! {
     ResponseHeadersPolicyInUse = 409,
     TooLongCSPInResponseHeadersPolicy = 400,
     TooManyCustomHeadersInResponseHeadersPolicy = 400,
-    TooManyFunctionAssociations = 400,
     TooManyFunctions = 400,
     TooManyRemoveHeadersInResponseHeadersPolicy = 400,
     TooManyResponseHeadersPolicies = 400,

@@ -244,6 +244,37 @@ async fn requests_must_be_signed_for_all_regions() {
 }
 
 #[tokio::test]
+async fn a_session_of_a_role_may_do_what_its_policies_allow() {
+    let (account, root, arn) = with_store().await;
+    let allow = |actions: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":{actions},"Resource":"{arn}"}}]}}"#
+        )
+    };
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
+    let policy = allow(r#"["cloudfront-keyvaluestore:UpdateKeys","cloudfront-keyvaluestore:DescribeKeyValueStore"]"#);
+    let role = account.iam().create_role("publisher", trust, &[("p", policy.as_str())]).expect("a role");
+    let sts = aws_sdk_sts::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .http_client(account.http_client())
+        .credentials_provider(account.root_credentials())
+        .build();
+    let assume = aws_sdk_sts::Client::from_conf(sts).assume_role().role_arn(role).role_session_name("session");
+    let assumed = assume.policy(allow(r#""cloudfront-keyvaluestore:*""#)).send().await.expect("a session");
+    let session = assumed.credentials.expect("credentials");
+    let (id, secret) = (session.access_key_id, session.secret_access_key);
+    let client = keys_client(&account, Credentials::new(&id, &secret, Some(session.session_token), None, "test"));
+    assert_eq!(update(&client, &arn, &[("a", "1")], &[]).await, refused(OK.0, OK.1));
+    let read = client.get_key().kvs_arn(&arn).key("a").send().await;
+    assert_eq!(refusal(read), refused(403, "AccessDeniedException"));
+    let without_token = keys_client(&account, Credentials::new(id, secret, None, None, "test"));
+    let described = without_token.describe_key_value_store().kvs_arn(&arn).send().await;
+    assert_eq!(refusal(described), refused(403, "UnrecognizedClientException"));
+    assert_eq!(update(&root, &arn, &[], &["a"]).await, refused(OK.0, OK.1));
+}
+
+#[tokio::test]
 async fn keys_are_still_there_after_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let arn = {

@@ -186,6 +186,35 @@ async fn the_policy_of_the_bucket_decides_what_is_read() {
 }
 
 #[tokio::test]
+async fn a_distribution_without_access_control_reads_what_is_public() {
+    use tidegate_emulator::cloudfront::OriginAccess;
+    use tidegate_emulator::s3::PublicAccessBlock;
+    let site = Site::new("").await;
+    site.put("a.html", "a").await;
+    site.account.cloudfront().set_origin_access(ID, OriginAccess::Anonymous).expect("set");
+    assert_eq!(site.get("/a.html").await.status, 403, "it does not sign");
+    let public = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::site/*"}]}"#;
+    let open = PublicAccessBlock {
+        block_public_acls: false,
+        ignore_public_acls: false,
+        block_public_policy: false,
+        restrict_public_buckets: false,
+    };
+    site.account.s3().set_public_access_block("site", open).await.expect("set");
+    site.account.s3().set_policy("site", Some(public.to_owned())).await.expect("a policy");
+    site.invalidate("all", "/*");
+    assert_eq!(site.get("/a.html").await.body, "a");
+    site.account.cloudfront().set_origin_access(ID, OriginAccess::Website).expect("set");
+    site.put("guide/index.html", "guide").await;
+    assert_eq!(site.get("/guide/").await.body, "guide");
+    site.account.cloudfront().set_origin_access(ID, OriginAccess::Control).expect("set");
+    site.allow(ID, &[READ]).await;
+    site.invalidate("again", "/*");
+    assert_eq!(site.get("/guide/").await.status, 403);
+    assert_eq!(site.get("/a.html").await.status, 200);
+}
+
+#[tokio::test]
 async fn only_the_root_has_an_index_document() {
     let site = Site::new("").await;
     site.put("index.html", "home").await;

@@ -124,7 +124,7 @@ impl CloudFrontService {
             return Err(CloudFrontError::DistributionAlreadyExists(id.to_owned()));
         }
         let control = self.own_access_control(&mut state, id, access)?;
-        let config = settings::config(id, origin, default_root_object, control.as_deref());
+        let config = settings::config(id, origin, default_root_object, access, control.as_deref());
         let now = self.iam.clock().now();
         let distribution =
             Distribution { id: id.to_owned(), config, etag: etag()?, created: now, modified: Timestamp::UNIX_EPOCH };
@@ -144,9 +144,13 @@ impl CloudFrontService {
         if served.access == Some(access) {
             return Ok(());
         }
+        if served.access.is_none() {
+            let message = format!("the origin of the distribution `{id}` is not a bucket");
+            return Err(CloudFrontError::InvalidArgument(message));
+        }
         let control = self.own_access_control(&mut state, id, access)?;
         let mut config = known.config.clone();
-        config.set(settings::origins(&served.origin, control.as_deref()));
+        config.set(settings::origins(&served.origin, access, control.as_deref()));
         self.replace_config(&mut state, &known, config)
     }
 
@@ -157,13 +161,14 @@ impl CloudFrontService {
     pub fn set_cache_tags(&self, id: &str, header: Option<&str>) -> Result<(), CloudFrontError> {
         let mut state = self.lock();
         let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?.clone();
-        if known.served().cache_tags.as_deref() == header {
+        let header = header.map(str::to_ascii_lowercase);
+        if known.served().cache_tags == header {
             return Ok(());
         }
         let mut config = known.config.clone();
         config.remove("CacheTagConfig");
         if let Some(header) = header {
-            let name = XmlElement::text("HeaderName", &header.to_ascii_lowercase());
+            let name = XmlElement::text("HeaderName", &header);
             config.set(XmlElement::new("CacheTagConfig").with(name));
         }
         self.replace_config(&mut state, &known, config)

@@ -165,17 +165,23 @@ fn list(name: &'static str) -> XmlElement {
     XmlElement::new(name).with(XmlElement::text("Quantity", &0))
 }
 
-/// The origins of a new distribution: the REST endpoint with an origin access control, or the website endpoint.
-pub(super) fn origins(origin: &S3Origin, access_control: Option<&str>) -> XmlElement {
-    let endpoint = if access_control.is_some() { "s3.us-east-1" } else { "s3-website-us-east-1" };
+/// The origins of a new distribution: the REST endpoint, with or without an origin access control, or the website
+/// endpoint.
+pub(super) fn origins(origin: &S3Origin, access: OriginAccess, access_control: Option<&str>) -> XmlElement {
+    let endpoint = match access {
+        OriginAccess::Website => "s3-website-us-east-1",
+        OriginAccess::Anonymous | OriginAccess::Control => "s3.us-east-1",
+    };
     let element = XmlElement::new("Origin")
         .with(XmlElement::text("Id", &origin.bucket))
         .with(XmlElement::text("DomainName", &format!("{}.{endpoint}.amazonaws.com", origin.bucket)))
         .with(XmlElement::text("OriginPath", &origin.path))
         .with(list("CustomHeaders"));
-    let element = match access_control {
-        Some(_) => element.with(XmlElement::new("S3OriginConfig").with(XmlElement::text("OriginAccessIdentity", ""))),
-        None => {
+    let element = match access {
+        OriginAccess::Anonymous | OriginAccess::Control => {
+            element.with(XmlElement::new("S3OriginConfig").with(XmlElement::text("OriginAccessIdentity", "")))
+        }
+        OriginAccess::Website => {
             let protocols = XmlElement::new("OriginSslProtocols")
                 .with(XmlElement::text("Quantity", &1))
                 .with(XmlElement::new("Items").with(XmlElement::text("SslProtocol", "TLSv1.2")));
@@ -212,6 +218,7 @@ pub(super) fn config(
     caller_reference: &str,
     origin: &S3Origin,
     default_root_object: Option<&str>,
+    access: OriginAccess,
     access_control: Option<&str>,
 ) -> XmlElement {
     let behavior = XmlElement::new("DefaultCacheBehavior")
@@ -242,7 +249,7 @@ pub(super) fn config(
         .with(XmlElement::text("CallerReference", caller_reference))
         .with(list("Aliases"))
         .with(XmlElement::text("DefaultRootObject", default_root_object.unwrap_or_default()))
-        .with(origins(origin, access_control))
+        .with(origins(origin, access, access_control))
         .with(list("OriginGroups"))
         .with(behavior)
         .with(list("CacheBehaviors"))
@@ -283,8 +290,10 @@ mod tests {
     #[test]
     fn a_new_configuration_has_the_shape_that_updates_must_have() {
         let origin = S3Origin { bucket: "docs".to_owned(), path: "/live".to_owned() };
-        for (control, access) in [(None, OriginAccess::Website), (Some("E1"), OriginAccess::Control)] {
-            let config = config("E2EXAMPLE", &origin, Some("index.html"), control);
+        for (control, access) in
+            [(None, OriginAccess::Website), (None, OriginAccess::Anonymous), (Some("E1"), OriginAccess::Control)]
+        {
+            let config = config("E2EXAMPLE", &origin, Some("index.html"), access, control);
             let text = config.to_document();
             let read = super::super::super::shape::read(
                 text.as_bytes(),
