@@ -7,7 +7,9 @@ use tidegate_core::run_facts::EDGE_REDIRECTS;
 use tidegate_host::sync::{Trace, TransformedArtifact, transform};
 use tidegate_host::{AdmissionErrorKind, ConfiguredPlugin, Engine, Limits, Plugin, PluginKind, identify};
 
-use crate::support::{CRAFTED, check_failure, configure, engine, facts, run, site, sync_guest, validation_failure};
+use crate::support::{
+    CRAFTED, Files, check_failure, configure, engine, facts, load, run, site, sync_guest, validation_failure,
+};
 
 /// Runs plugins for a site with an edge.
 fn run_with_edge(plugins: &[ConfiguredPlugin]) -> Result<TransformedArtifact, PluginFailure> {
@@ -141,4 +143,38 @@ fn only_sync_plugins_can_import_edge() {
     assert_eq!(of_kind("policy").unwrap_err().kind, AdmissionErrorKind::EdgeOfPolicy);
     // A plugin that does not use the interface does not import it.
     assert!(!String::from_utf8_lossy(&CRAFTED.component()).contains("plugin/edge"));
+}
+
+/// A site of one page with 3,000 redirects and 1,000 blocks of headers.
+#[test]
+fn long_files_with_rules_fit_in_the_budget_of_a_small_site() {
+    let redirects: String = (0..3_000)
+        .map(|at| match at % 30 {
+            0 => format!("/section-{at}/* /s/{at}/:splat 302\n"),
+            1 => format!("/blog-{at}/:year/:slug /b/:slug 301\n"),
+            _ => format!("/old/path/of/page-{at}/ /new/path/of/page-{at}/ 301\n"),
+        })
+        .collect();
+    let headers: String = (0..1_000)
+        .map(|at| format!("/folder-{at}/*\n  X-Robots-Tag: noindex\n  Link: </{at}.css>; rel=preload\n"))
+        .collect();
+    let files = Files::new(&[("_headers", &headers), ("_redirects", &redirects), ("index.html", "<html></html>")]);
+    let engine = engine();
+    let plugins = ["rewrite", "headers"].map(|name| {
+        let plugin = load(&engine, name, tidegate_bundled_plugins::find(name).unwrap().bytes);
+        plugin.validate(&serde_json::json!({})).unwrap()
+    });
+    for dialect in ["netlify", "cloudflare"] {
+        let mut facts = facts();
+        facts.attributes.insert(EDGE_REDIRECTS.to_owned(), dialect.to_owned());
+        let transformed = transform(&plugins, &files.artifact(), &facts, &files, Trace::Off).unwrap();
+        assert_eq!((transformed.edge.redirects.len(), transformed.edge.headers.len()), (3_000, 1_000), "{dialect}");
+        for usage in &transformed.usage {
+            println!(
+                "{dialect} {}: {} of {} fuel, {:?}",
+                usage.plugin, usage.fuel_used, usage.fuel_allowed, usage.wall
+            );
+            assert!(usage.fuel_used < usage.fuel_allowed, "{dialect}: {usage:?}");
+        }
+    }
 }

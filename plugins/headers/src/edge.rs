@@ -6,13 +6,10 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use tidegate_plugin::edge::{EdgeDialect, HeaderRule};
-use tidegate_plugin::{Attribute, Pointer};
+use tidegate_plugin::{Attribute, Pointer, key};
 
 /// Longest value, in bytes. Source: Amazon CloudFront Developer Guide, "Quotas" (response headers policies).
 const MAX_VALUE_BYTES: usize = 1_783;
-
-/// Longest path of a rule, in characters. Source: `wit/plugin.wit`.
-const MAX_PATH_CHARACTERS: usize = 1_500;
 
 /// Headers that hold a secret of the site. Netlify asks visitors for the password in a `Basic-Auth` line and does not send
 /// it; any other server would publish it.
@@ -96,7 +93,9 @@ pub(crate) enum EdgePathRefusal {
         "`{0}` has more than one `*`, so headers that S3 does not store are not set; write `:name` for single segments"
     )]
     Stars(String),
-    #[error("no request has the path `{0}`; remove `.` and `..` segments and control characters")]
+    #[error(
+        "no request has the path `{0}`; remove empty, `.` and `..` segments, `?`, `#` and control characters, and use at most 1,024 bytes"
+    )]
     NoRequest(String),
     #[error(
         "a name in `{0}` is the start of a later one or equal to it, and Cloudflare ignores such blocks; rename one of them"
@@ -286,11 +285,7 @@ fn paths(path: &str, dialect: EdgeDialect) -> Result<Vec<String>, EdgePathRefusa
     }
     let is_requested = |path: &String| {
         let inner = path.strip_prefix('/').unwrap_or(path);
-        let mut segments = inner.strip_suffix('/').unwrap_or(inner).split('/');
-        (path == "/" || !segments.any(|segment| matches!(segment, "" | "." | "..")))
-            && !path.contains(['?', '#', '\\'])
-            && !path.chars().any(char::is_control)
-            && path.chars().count() <= MAX_PATH_CHARACTERS
+        path == "/" || !path.contains(['?', '#']) && key::check(inner.strip_suffix('/').unwrap_or(inner)).is_ok()
     };
     if paths.iter().all(is_requested) { Ok(paths) } else { Err(EdgePathRefusal::NoRequest(path.to_owned())) }
 }

@@ -32,7 +32,7 @@ pub(crate) enum RedirectError {
     InvalidTarget(String),
     /// Browsers change such a path before they send it.
     #[error(
-        "no request has the path `{0}`; remove empty, `.` and `..` segments, `?`, `#`, `\\` and control characters, and use at most 1,500 characters"
+        "no request has the path `{0}`; remove empty, `.` and `..` segments, `?`, `#`, `\\` and control characters, and use at most 1,024 bytes"
     )]
     NoRequest(String),
     /// A character that a rule would take for a placeholder.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::header::{EdgeHeaderError, check_name, check_value};
 use crate::redirect::{RedirectTarget, RedirectTargetError};
-use crate::sanitize::{sanitize, sanitize_name};
+use crate::sanitize::{is_unsafe, sanitize, sanitize_name};
 
 /// Longest path that the function answers, in characters as visitors send them.
 pub const MAX_PATH_CHARACTERS: usize = 1500;
@@ -155,7 +155,7 @@ impl RulePath {
             return Err(RuleError::TooLong(sanitize(text, 100), characters));
         }
         let Some(rest) = text.strip_prefix('/') else { return Err(RuleError::Path(shown())) };
-        if text.contains(['?', '#', '\\']) || text.chars().any(char::is_control) {
+        if text.contains(['?', '#', '\\']) || text.chars().any(is_unsafe) {
             return Err(RuleError::Path(shown()));
         }
         let path = rest.strip_suffix('/').unwrap_or(rest);

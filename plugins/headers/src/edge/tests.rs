@@ -63,7 +63,7 @@ fn headers_that_s3_does_not_store_become_rules() {
 
 #[test]
 fn paths_are_those_of_the_host() {
-    let table: [(&str, &[&str], &[&str]); 17] = [
+    let table: [(&str, &[&str], &[&str]); 19] = [
         ("/", &["/"], &["/"]),
         ("/a", &["/a"], &["/a"]),
         ("/a/", &["/a"], &["/a/"]),
@@ -80,6 +80,8 @@ fn paths_are_those_of_the_host() {
         ("/:a/:ab", &["/:segment/:segment"], &[]),
         ("/a/../b", &[], &[]),
         ("/a%2A", &[], &[]),
+        ("/a%0Ab", &[], &[]),
+        ("/a%E2%80%AEb", &[], &[]),
         ("https://h.example/*", &[], &[]),
     ];
     for (path, netlify, cloudflare) in table {

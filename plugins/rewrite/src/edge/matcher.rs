@@ -16,7 +16,12 @@ pub(super) struct EdgeMatcher<'a> {
     written: BTreeMap<String, usize>,
     /// The same for rules for which a `/` at the end makes no difference, by the path without it.
     either: BTreeMap<String, usize>,
+    /// In order of their positions.
     patterns: Vec<PlannedPattern>,
+    /// Indexes of patterns by the first folder of their paths, for a file with thousands of lines.
+    by_folder: BTreeMap<String, Vec<usize>>,
+    /// Indexes of the other ones.
+    others: Vec<usize>,
 }
 
 struct PlannedPattern {
@@ -28,10 +33,17 @@ struct PlannedPattern {
 
 impl<'a> EdgeMatcher<'a> {
     pub(super) fn new(rules: &'a [PlannedRule]) -> Self {
-        let mut matcher = Self { rules, written: BTreeMap::new(), either: BTreeMap::new(), patterns: Vec::new() };
+        let mut matcher = Self {
+            rules,
+            written: BTreeMap::new(),
+            either: BTreeMap::new(),
+            patterns: Vec::new(),
+            by_folder: BTreeMap::new(),
+            others: Vec::new(),
+        };
         for (position, rule) in rules.iter().enumerate() {
             if !rule.path.is_exact() {
-                matcher.patterns.extend(PlannedPattern::new(position, rule));
+                matcher.add_pattern(position, rule);
             } else if rule.either_slash {
                 matcher.either.entry(bare(&rule.path.text()).to_owned()).or_insert(position);
             } else {
@@ -44,10 +56,33 @@ impl<'a> EdgeMatcher<'a> {
     /// The position of the first rule that matches a decoded path.
     pub(super) fn find(&self, path: &str) -> Option<usize> {
         let exact = [self.either.get(bare(path)), self.written.get(path)].into_iter().flatten().min().copied();
-        let before = |pattern: &&PlannedPattern| exact.is_none_or(|exact| pattern.position < exact);
-        let is_match = |pattern: &&PlannedPattern| path.starts_with(&pattern.prefix) && pattern.regex.is_match(path);
-        let pattern = self.patterns.iter().take_while(before).find(is_match);
-        pattern.map(|pattern| pattern.position).or(exact)
+        let folder = path.split('/').nth(1).and_then(|folder| self.by_folder.get(folder));
+        let lists = folder.into_iter().chain([&self.others]);
+        let first = lists.filter_map(|list| {
+            let patterns = list.iter().filter_map(|index| self.patterns.get(*index));
+            let mut before = patterns.take_while(|pattern| exact.is_none_or(|exact| pattern.position < exact));
+            before.find(|pattern| path.starts_with(&pattern.prefix) && pattern.regex.is_match(path))
+        });
+        first.map(|pattern| pattern.position).min().or(exact)
+    }
+
+    fn add_pattern(&mut self, position: usize, rule: &PlannedRule) {
+        let Some(pattern) = PlannedPattern::new(position, rule) else { return };
+        let index = self.patterns.len();
+        self.patterns.push(pattern);
+        let folder = match rule.path.parts().first() {
+            Some(EdgePart::Text(text)) => text.trim_start_matches('/').split_once('/').map(|(folder, _)| folder),
+            _ => None,
+        };
+        match folder {
+            Some(folder) => self.by_folder.entry(folder.to_owned()).or_default().push(index),
+            None => self.others.push(index),
+        }
+    }
+
+    fn pattern(&self, position: usize) -> Option<&PlannedPattern> {
+        let index = self.patterns.binary_search_by_key(&position, |pattern| pattern.position).ok()?;
+        self.patterns.get(index)
     }
 
     /// The decoded path to which a rule redirects a path that it matches; `None` for another site, for content, and for a
@@ -55,7 +90,7 @@ impl<'a> EdgeMatcher<'a> {
     pub(super) fn next(&self, position: usize, path: &str) -> Option<String> {
         let rule = self.rules.get(position).filter(|rule| rule.is_redirect() && self.leads(position, path))?;
         let mut target = rule.target.clone()?;
-        if let Some(pattern) = self.patterns.iter().find(|pattern| pattern.position == position) {
+        if let Some(pattern) = self.pattern(position) {
             let captures = pattern.regex.captures(path)?;
             for (group, name) in (1..).zip(rule.path.names()) {
                 let value = captures.get(group).map_or("", |value| value.as_str());
@@ -68,11 +103,12 @@ impl<'a> EdgeMatcher<'a> {
     /// Whether a rule that ends with `*` leads anywhere: it leaves paths alone that are at its target.
     fn leads(&self, position: usize, path: &str) -> bool {
         let Some(rule) = self.rules.get(position).filter(|rule| rule.is_redirect()) else { return true };
-        let is_open = matches!(rule.path.parts().last(), Some(EdgePart::Splat(_)));
+        if !matches!(rule.path.parts().last(), Some(EdgePart::Splat(_))) {
+            return true;
+        }
         let area = rule.target.as_deref().and_then(|target| decoded_path(target.split("/:splat").next()?));
-        let area = area.filter(|area| is_open && !area.is_empty() && path.starts_with(area.as_str()));
-        let pattern = self.patterns.iter().find(|pattern| pattern.position == position);
-        area.zip(pattern).is_none_or(|(area, pattern)| !pattern.regex.is_match(&area))
+        let area = area.filter(|area| !area.is_empty() && path.starts_with(area.as_str()));
+        area.zip(self.pattern(position)).is_none_or(|(area, pattern)| !pattern.regex.is_match(&area))
     }
 }
 

@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use tidegate_plugin::key;
 
 use crate::error::RedirectError;
 use crate::pattern::{FromPattern, FromSegment, IN_KEYS, TargetPart, checked, target_parts};
-
-/// Longest path of a rule, in characters. Source: `wit/plugin.wit`.
-const MAX_PATH_CHARACTERS: usize = 1_500;
 
 /// A path in which `:name` and one `*` are placeholders.
 #[derive(Clone, Debug)]
@@ -45,13 +43,7 @@ impl EdgePath {
         if path.parts.iter().any(is_literal) {
             return Err(RedirectError::Literal(text));
         }
-        let inner = text.strip_prefix('/').unwrap_or(&text);
-        let mut segments = inner.strip_suffix('/').unwrap_or(inner).split('/');
-        let is_requested = text.starts_with('/')
-            && (text == "/" || !segments.any(|segment| matches!(segment, "" | "." | "..")))
-            && !text.contains(['?', '#', '\\'])
-            && !text.chars().any(char::is_control)
-            && text.chars().count() <= MAX_PATH_CHARACTERS;
+        let is_requested = text == "/" || key_of(&text).is_some_and(|key| key::check(key).is_ok());
         if is_requested { Ok(path) } else { Err(RedirectError::NoRequest(text)) }
     }
 
@@ -115,6 +107,12 @@ impl EdgePath {
     }
 }
 
+/// The part of a path that is a key: without a `/` at either end. Rules do not match a `?` or `#`.
+fn key_of(path: &str) -> Option<&str> {
+    let inner = path.strip_prefix('/').filter(|inner| !inner.contains(['?', '#']))?;
+    Some(inner.strip_suffix('/').unwrap_or(inner))
+}
+
 /// The paths of Netlify's rule. What a `*` there matches has no `/` at its start, and there may be none before it.
 pub(super) fn of_netlify(from: &FromPattern) -> Result<Vec<EdgePath>, RedirectError> {
     let names = from.names();
@@ -150,8 +148,10 @@ pub(super) fn of_netlify(from: &FromPattern) -> Result<Vec<EdgePath>, RedirectEr
         }
         EdgePath::new(parts, names.to_vec())
     };
-    let (first, second) = (build(false)?, build(true)?);
-    Ok(if first.parts == second.parts { vec![first] } else { vec![first, second] })
+    let first = build(false)?;
+    let has_splat = names.iter().any(|name| name == "splat");
+    let second = if has_splat { Some(build(true)?).filter(|second| second.parts != first.parts) } else { None };
+    Ok([first].into_iter().chain(second).collect())
 }
 
 /// A target of a host as a rule has it.
@@ -192,6 +192,16 @@ fn single_slashes(target: &str) -> String {
         }
     }
     single + rest
+}
+
+/// The keys of the page at a decoded path: its own, and the index of its folder.
+pub(super) fn page_keys(path: &str) -> Vec<String> {
+    let folder = path.trim_start_matches('/');
+    match folder.strip_suffix('/').unwrap_or(folder) {
+        "" => vec!["index.html".to_owned()],
+        bare if path.ends_with('/') => vec![format!("{bare}/index.html")],
+        bare => vec![bare.to_owned(), format!("{bare}/index.html")],
+    }
 }
 
 /// The decoded path of a target on this site.

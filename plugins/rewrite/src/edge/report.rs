@@ -6,10 +6,10 @@ use tidegate_plugin::edge::RedirectRule;
 use tidegate_plugin::{Failure, Finding, LineFindings, Pointer, Summary};
 
 use super::matcher::{EdgeMatcher, bare};
-use super::path::{EdgePart, decoded_path};
+use super::path::{EdgePart, decoded_path, page_keys};
 use super::{EdgeRedirects, PlannedRule};
 use crate::pages::CleanPages;
-use crate::redirects::{Redirects, candidates};
+use crate::redirects::Redirects;
 
 /// Limit of the steps in which a chain of redirects is followed. Browsers give up after 20.
 const MAX_STEPS: usize = 20;
@@ -36,8 +36,9 @@ impl EdgeReport<'_> {
     /// A loop that is not made by lines of the file alone; with `strict`, any loop and any repeated path.
     pub(crate) fn finish(mut self, mut planned: EdgeRedirects) -> Result<Vec<RedirectRule>, Failure> {
         for rule in &mut planned.rules {
-            if let Some(target) = rule.exact_target().map(|target| self.entries.in_form_of_entry(target.to_owned())) {
-                rule.target = Some(target);
+            // Only an encoded target can have another form.
+            if let Some(target) = rule.exact_target().filter(|target| target.contains('%')) {
+                rule.target = Some(self.entries.in_form_of_entry(target.to_owned()));
             }
         }
         let matcher = EdgeMatcher::new(&planned.rules);
@@ -103,8 +104,7 @@ impl EdgeReport<'_> {
                 self.warn(rule, "redirect-twice", message, None);
                 return Ok(true);
             }
-            let page = candidates(&rule.path.as_target()).into_iter().flatten().find(|key| self.entries.has(key));
-            if let Some(key) = page.filter(|_| !rule.force) {
+            if let Some(key) = self.page(&path).filter(|_| !rule.force) {
                 let message = format!(
                     "`{from}` is not redirected, because the site has `{key}`; remove one of them, or set `force`"
                 );
@@ -126,10 +126,15 @@ impl EdgeReport<'_> {
 
     /// Whether the site has a page at a target, or redirects it.
     fn exists(&self, to: &str, matcher: &EdgeMatcher<'_>, is_redirect: bool) -> bool {
+        let Some(path) = decoded_path(to) else { return true };
         let is_moved = |key: &String| self.pages.is_some_and(|pages| pages.moved_to(key).is_some());
-        let has_key = candidates(to)
-            .is_none_or(|keys| keys.iter().any(|key| self.entries.has(key) || (is_redirect && is_moved(key))));
-        has_key || is_redirect && decoded_path(to).is_some_and(|path| matcher.find(&path).is_some())
+        let has_key = |key: &String| self.entries.has(key) || is_redirect && is_moved(key);
+        page_keys(&path).iter().any(has_key) || is_redirect && matcher.find(&path).is_some()
+    }
+
+    /// The key of the page at a decoded path.
+    fn page(&self, path: &str) -> Option<String> {
+        page_keys(path).into_iter().find(|key| self.entries.has(key))
     }
 
     /// Reports loops. Returns the rules that only make loops.
@@ -139,13 +144,15 @@ impl EdgeReport<'_> {
         for (position, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.is_redirect()) {
             let mut path = sample(rule);
             let mut steps: Vec<(String, usize)> = Vec::new();
-            // A rule that does not decide about its own path is reported elsewhere.
-            if matcher.find(&path) != Some(position) {
+            // Most targets are pages that no rule matches. A rule that does not decide about its own path is reported
+            // elsewhere.
+            let is_chain = matcher.next(position, &path).is_some_and(|next| matcher.find(&next).is_some());
+            if !is_chain || matcher.find(&path) != Some(position) {
                 continue;
             }
             for _ in 0..MAX_STEPS {
                 let Some(found) = matcher.find(&path) else { break };
-                let is_page = candidates(&path).into_iter().flatten().any(|key| self.entries.has(&key));
+                let is_page = self.page(&path).is_some();
                 let decides = rules.get(found).is_some_and(|rule| rule.force || !is_page);
                 let Some(next) = matcher.next(found, &path).filter(|_| decides) else { break };
                 let either = rules.get(found).is_some_and(|rule| rule.either_slash);

@@ -32,7 +32,7 @@ fn findings(answer: &SyncAnswer) -> Vec<(String, usize)> {
 
 #[test]
 fn netlify_lines_become_rules() {
-    let table: [(&str, &[&str]); 38] = [
+    let table: [(&str, &[&str]); 43] = [
         ("/x /b/", &["/x/? 301 /b/"]),
         ("/x/ /b/ 302", &["/x/? 302 /b/"]),
         ("/x /b/ 301!", &["/x/? 301! /b/"]),
@@ -73,6 +73,11 @@ fn netlify_lines_become_rules() {
         ("/x/*/y/* /b", &[]),
         ("/a-:id /b", &[]),
         ("/x /b/../../c 200", &[]),
+        ("/a%00b /b", &[]),
+        ("/a%E2%80%AEb /b", &[]),
+        ("/a//b /b", &[]),
+        ("/a/%2E%2E/b /b", &[]),
+        ("/a%3Fb /b", &[]),
     ];
     for (line, expected) in table {
         let answer = of_file("netlify", line);
