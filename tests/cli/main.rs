@@ -11,6 +11,7 @@
 mod compiler;
 mod credentials;
 mod dev;
+mod edge;
 mod first_hour;
 mod killed;
 mod package;

@@ -17,6 +17,7 @@ mod credentials;
 mod destinations;
 mod edge;
 mod edge_rules;
+mod edge_install;
 mod excluded;
 mod github;
 mod grants;

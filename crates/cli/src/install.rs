@@ -177,7 +177,7 @@ impl InstallRun<'_> {
 }
 
 /// Asks for confirmation on the terminal.
-fn confirm(common: &CommonArguments) -> Result<bool, CliError> {
+pub(crate) fn confirm(common: &CommonArguments) -> Result<bool, CliError> {
     if common.json || !std::io::stdin().is_terminal() {
         let message = "cannot ask for confirmation without a terminal or with `--json`; use `--yes` to apply or `--dry-run` to preview";
         return Err(CliError::Usage(message.to_owned()));

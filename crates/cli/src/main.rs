@@ -12,6 +12,7 @@ mod configuration;
 mod context;
 mod credentials;
 mod dev;
+mod edge;
 mod emulator;
 mod error;
 mod explain;
@@ -84,6 +85,7 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
         Command::Template(arguments) => template::template(&common, &arguments),
         Command::Install(arguments) => install::install(&common, &arguments).await,
         Command::Uninstall(arguments) => install::uninstall(&common, &arguments).await,
+        Command::Edge(command) => edge::edge(&common, &command).await,
         Command::Invoke(arguments) => invoke::invoke(&common, &arguments).await,
         Command::Credentials(command) => credentials::credentials(&common, &command).await,
         Command::Policy(command) => policy::policy(&common, &command).await,

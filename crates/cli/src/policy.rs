@@ -9,8 +9,8 @@ use tidegate_iam::changes::{
 };
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
-    CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, SessionTags, TrustedIdentity, UploadPlace, caller, lambda,
-    site, trust, upload_grant, uploader_guard, with_queues,
+    CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, SessionTags, TrustedIdentity, UploadPlace, caller, edge,
+    lambda, site, trust, upload_grant, uploader_guard, with_queues,
 };
 
 use crate::apply_changes::{ChangeRun, warn_of_boundaries, warn_of_root};
@@ -49,6 +49,15 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let sites = sites(&configuration, names)?;
             let tags = if *session_tags { SessionTags::Transitive } else { SessionTags::None };
             let grant = caller(&sites, &output.account, tags);
+            output.finish(vec![grant], attach).await
+        }
+        PolicyCommand::Edge { site: name, output, attach } => {
+            let mut configuration = Configuration::load(&common.config)?;
+            let output = PolicyOutput::of_sites(common, output, &[configuration.site(name)?]).await?;
+            configuration.config.set_default_partition(&output.partition);
+            let missing =
+                || CliError::Usage(format!("the site `{name}` has no `[site.edge]`; add it to the configuration"));
+            let grant = edge(configuration.site(name)?, &output.account).ok_or_else(missing)?;
             output.finish(vec![grant], attach).await
         }
         PolicyCommand::Lambda { function, output, attach } => {

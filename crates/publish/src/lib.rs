@@ -27,6 +27,7 @@
 //! | [`state`] | pointer, manifests, archived bodies and lease of a site |
 //! | [`plugins`] | loading the plugins of a site |
 //! | [`progress`] | progress events of a run |
+//! | [`edge`] | installing the CloudFront function of a site |
 //! | [`aws_error`] | errors of AWS: which call failed, on what, and why |
 //!
 //! The feature `compile` adds loading plugins from components. Without it, only code from a deployment package runs.
@@ -44,6 +45,7 @@ pub mod cloudfront;
 pub mod key_values;
 pub mod progress;
 pub mod publish;
+pub mod edge;
 
 pub use aws_error::AwsError;
 #[cfg(feature = "compile")]

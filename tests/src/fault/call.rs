@@ -228,6 +228,7 @@ fn cloudfront_operation(method: &Method, path: &str) -> &'static str {
         ("GET", ["distribution"]) => "ListDistributions",
         ("GET", ["distribution", _]) => "GetDistribution",
         ("GET", ["distribution", _, "config"]) => "GetDistributionConfig",
+        ("PUT", ["distribution", _, "config"]) => "UpdateDistribution",
         ("POST", ["distribution", _, "invalidation"]) => "CreateInvalidation",
         ("GET", ["distribution", _, "invalidation"]) => "ListInvalidations",
         ("GET", ["distribution", _, "invalidation", _]) => "GetInvalidation",

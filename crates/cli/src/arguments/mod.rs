@@ -1,6 +1,7 @@
 //! Arguments, options and help of every command.
 
 mod credentials;
+mod edge;
 mod header_argument;
 mod invoke;
 mod package;
@@ -17,6 +18,7 @@ use tidegate_core::arn::Partition;
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
+pub(crate) use edge::{EdgeChangeArguments, EdgeCommand, EdgeSite};
 pub(crate) use header_argument::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutTarget};
 pub(crate) use package::PackageArguments;
@@ -151,6 +153,9 @@ Examples:
     ///
     /// Sites, releases and builds are kept.
     Uninstall(UninstallArguments),
+    /// Install and check the CloudFront function of a site
+    #[command(subcommand)]
+    Edge(EdgeCommand),
     /// Handle an event on this machine as the Lambda function does
     ///
     /// With `--local`, no AWS account is needed. Without it, the event is handled for real, with your own credentials.

@@ -36,6 +36,15 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         attach: AttachArguments,
     },
+    /// Generate the policy of a person who installs the CloudFront function of a site
+    Edge {
+        /// Name of the site in the configuration
+        site: String,
+        #[command(flatten)]
+        output: PolicyOutputArguments,
+        #[command(flatten)]
+        attach: AttachArguments,
+    },
     /// Generate the policy of the Lambda function's execution role
     Lambda {
         /// Name of the function [default: that of `[function]`]

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod ci_publisher;
+mod edge;
 mod format;
 mod queue;
 mod s3_sync;
@@ -18,6 +19,7 @@ use crate::document::{PolicyDocument, Statement};
 
 pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, parse_statement, public, website_url};
 pub use ci_publisher::{CiPublisher, CiPublisherError};
+pub use edge::edge;
 pub use format::GrantFormat;
 pub use queue::with_queues;
 pub use s3_sync::S3Sync;

@@ -13,8 +13,8 @@ use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
     BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, SessionTags, TrustedJobs, UploadPlace, caller,
-    lambda, public, site, trust, trust_account, trust_people, trust_service, upload_grant, uploader, uploader_guard,
-    website_url,
+    edge, lambda, public, site, trust, trust_account, trust_people, trust_service, upload_grant, uploader,
+    uploader_guard, website_url,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -121,8 +121,32 @@ fn all_grants() -> Vec<Grant> {
         trust(&partition, ACCOUNT, &trust_subjects::github("acme@123/docs@456", &[])).unwrap(),
         trust_account("arn:aws:iam::123456789012:root"),
         trust_service("lambda.amazonaws.com"),
+        edge(&site_with_edge(""), ACCOUNT).unwrap(),
+        edge(&site_with_edge(STORE), ACCOUNT).unwrap(),
     ]);
     grants
+}
+
+const STORE: &str = "store = \"arn:aws:cloudfront::123456789012:key-value-store/a1b2\"";
+
+fn site_with_edge(settings: &str) -> Site {
+    let text = CONFIGURATION
+        .replace("\n\n[[site]]\nname = \"blog\"", &format!("\n[site.edge]\n{settings}\n[[site]]\nname = \"blog\""));
+    Config::parse(&text).unwrap().sites.remove(0)
+}
+
+#[test]
+fn the_policy_of_an_edge_names_one_function_and_the_configured_store() {
+    let text = |settings: &str| edge(&site_with_edge(settings), ACCOUNT).unwrap().document.compact().unwrap();
+    let (open, narrow) = (text(""), text(STORE));
+    for document in [&open, &narrow] {
+        assert!(document.contains("arn:aws:cloudfront::123456789012:function/tidegate-docs\""), "{document}");
+        assert!(document.contains("arn:aws:cloudfront::123456789012:distribution/E2EXAMPLE\""), "{document}");
+        assert!(document.contains("arn:aws:s3:::acme-artifacts/tidegate/docs/*\""), "{document}");
+        assert!(!document.contains("s3:PutObject"), "{document}");
+    }
+    assert!(open.contains("key-value-store/*\"") && !narrow.contains("key-value-store/*\""), "{narrow}");
+    assert!(edge(&sites()[0], ACCOUNT).is_none());
 }
 
 #[test]

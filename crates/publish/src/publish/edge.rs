@@ -153,7 +153,7 @@ pub(super) async fn check_size(
 }
 
 /// What the kept releases say about requests, each once, in the order of their ids.
-pub(super) async fn kept_edges(
+pub(crate) async fn kept_edges(
     store: &StateStore,
     pointer: Option<&ReleasePointer>,
     oldest: ReleaseId,

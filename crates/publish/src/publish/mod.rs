@@ -46,9 +46,11 @@ use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::request::PublishRequest;
 use tidegate_host::sync::Trace;
 
+pub(crate) use edge::kept_edges;
 pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 pub use run::Publisher;
+pub(crate) use switch::update_in_order;
 
 use crate::progress::Stage;
 use crate::s3::S3;
