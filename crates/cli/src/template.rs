@@ -1,11 +1,13 @@
 //! `tidegate template`.
 
+use tidegate_iam::edge_template::edge_template;
 use tidegate_iam::stack::{
     AccountRegion, ForeignRole, OwnerSetting, Publishers, Stack, TemplateFormat, assumed_owners,
 };
 
 use crate::arguments::{CommonArguments, TemplateArguments, TemplateTool};
 use crate::configuration::Configuration;
+use crate::edge::edge_spec;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{DIM, warn};
 
@@ -13,13 +15,18 @@ use crate::output::{DIM, warn};
 pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) -> Result<ExitStatus, CliError> {
     let mut configuration = Configuration::load(&common.config)?;
     configuration.config.set_default_partition(&common.partition());
-    let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
-    let place = AccountRegion::at_deployment(arguments.account.as_deref());
-    let stack = Stack::new(&configuration.config, &place, publishers).map_err(CliError::usage)?;
     let format = match arguments.format {
         TemplateTool::Cloudformation => TemplateFormat::CloudFormation,
         TemplateTool::Terraform => TemplateFormat::Terraform,
     };
+    if let Some(site) = &arguments.edge {
+        let spec = edge_spec(configuration.site(site)?, arguments.no_error_pages)?;
+        out!("{}", edge_template(&spec, format).map_err(CliError::system)?);
+        return Ok(ExitStatus::Success);
+    }
+    let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
+    let place = AccountRegion::at_deployment(arguments.account.as_deref());
+    let stack = Stack::new(&configuration.config, &place, publishers).map_err(CliError::usage)?;
     out!("{}", format.write(&stack).map_err(CliError::system)?);
     warn_other_accounts(&stack);
     print_owners(

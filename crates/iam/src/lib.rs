@@ -9,6 +9,7 @@
 //! | [`policies`] | generated least-privilege policies for sites, CI jobs, tools and people |
 //! | [`changes`] | changes to an account, as values: users, groups, roles, policies, buckets, the function |
 //! | [`stack`] | what an account needs for the Lambda function, as templates or as changes |
+//! | [`edge_template`] | the CloudFront function of a site, as a template |
 //! | [`apply`] | reading what an account has, and making changes |
 //! | [`preflight`] | what a site's publisher needs and should not have |
 //! | [`check`] | asking AWS about it before the first upload |
@@ -34,6 +35,7 @@ pub mod check;
 mod client;
 pub mod credentials;
 pub mod document;
+pub mod edge_template;
 pub mod policies;
 pub mod preflight;
 pub mod stack;

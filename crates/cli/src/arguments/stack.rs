@@ -18,6 +18,12 @@ pub(crate) struct TemplateArguments {
     /// Leave out the publisher roles, because they exist
     #[arg(long)]
     pub(crate) without_publishers: bool,
+    /// Print the CloudFront function of this site instead of the Lambda function
+    #[arg(long, value_name = "SITE", conflicts_with_all = ["account", "without_publishers"])]
+    pub(crate) edge: Option<String>,
+    /// With `--edge`: no error pages for the distribution
+    #[arg(long, requires = "edge")]
+    pub(crate) no_error_pages: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

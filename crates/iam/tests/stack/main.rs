@@ -6,6 +6,7 @@
     reason = "a failure here is a failed test, and must name its place"
 )]
 
+mod edge_template;
 mod install;
 mod owners;
 mod settings;
