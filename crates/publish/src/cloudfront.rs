@@ -1,5 +1,18 @@
 //! CloudFront requests. Nothing else in this crate names the CloudFront SDK. `tidegate_core::invalidation` chooses the
-//! paths, and `publish::cdn` retries and handles failures.
+//! paths, and `publish::cdn` retries and handles failures. The files of this folder are for the edge of a site.
+
+/// Sends a request. An error names the call and its subject.
+macro_rules! send {
+    ($call:literal, $subject:expr, $request:expr) => {
+        $request.send().await.map_err(|error| $crate::aws_error::AwsError::new($call, $subject, &error))
+    };
+}
+
+mod distribution;
+mod edit;
+mod function;
+mod headers_policy;
+mod store;
 
 use std::time::Duration;
 
@@ -14,6 +27,12 @@ use tidegate_core::location::Bucket;
 
 use crate::aws_error::AwsError;
 use crate::connection::Connection;
+
+pub use distribution::{EdgeDistribution, EdgeOrigin, OriginKind};
+pub use edit::{DistributionEdit, ErrorPage, ViewerEvent};
+pub use function::{EdgeFunctionSpec, EdgeStage, EdgeTestOutput, FoundEdgeFunction};
+pub use headers_policy::{FoundHeadersPolicy, SiteHeaders};
+pub use store::EdgeStore;
 
 /// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a
 /// row. `publish::cdn` retries transient errors as well, and waits longer.
