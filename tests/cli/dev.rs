@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::first_hour::{Project, RELEASES, send};
 
 /// A running `tidegate dev`, and the lines that it prints.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     lines: Receiver<String>,
     /// Lines of standard error.
@@ -18,7 +18,7 @@ struct Dev {
 }
 
 impl Dev {
-    fn start(project: &Project, source: &str) -> Self {
+    pub(crate) fn start(project: &Project, source: &str) -> Self {
         Self::start_with(project, source, &[])
     }
 
@@ -31,7 +31,7 @@ impl Dev {
     }
 
     /// The address of the preview.
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         loop {
             let line = self.notes.recv_timeout(Duration::from_secs(60)).unwrap();
             if let Some((_, rest)) = line.split_once("http://") {
@@ -41,11 +41,11 @@ impl Dev {
     }
 
     /// Waits for a publish.
-    fn wait_for_publish(&self) {
+    pub(crate) fn wait_for_publish(&self) {
         while !self.lines.recv_timeout(Duration::from_secs(60)).unwrap().ends_with(": live") {}
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         send("-INT", &self.child);
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
@@ -123,7 +123,7 @@ fn dev_ends_during_a_publish() {
 }
 
 /// The status and the body that a visitor gets.
-fn visit(address: &str, path: &str) -> (u16, String) {
+pub(crate) fn visit(address: &str, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(address).unwrap();
     write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
     let mut response = String::new();

@@ -8,6 +8,7 @@
     reason = "a test's helpers fail by panicking, and clippy.toml exempts only the tests themselves"
 )]
 
+mod browser;
 mod compiler;
 mod credentials;
 mod dev;

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use crate::arguments::{CommonArguments, DevArguments, ReadArguments};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, publish_request};
+use crate::dev_edge::install_edge;
 use crate::emulator::LocalAccount;
 use crate::error::{CliError, ExitStatus};
 use crate::interrupt;
@@ -60,6 +61,8 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
         serve_aws(emulator, address).await?;
     }
     prepare_distribution(emulator, &site, arguments.website)?;
+    // A website endpoint has no function in front of it.
+    let site = if arguments.website { Site { edge: None, ..site } } else { install_edge(&context, site).await? };
     serve_preview(emulator, &site, arguments.listen).await?;
     let (changed, mut changes) = mpsc::channel(1);
     // A source in S3 is not watched: then the channel is closed.

@@ -36,6 +36,7 @@ pub(crate) async fn edge(common: &CommonArguments, command: &EdgeCommand) -> Res
         }
         EdgeCommand::Install(arguments) => EdgeRun::install(common, arguments, InstallMode::Keep).await,
         EdgeCommand::Repair(arguments) => EdgeRun::install(common, arguments, InstallMode::Replace).await,
+        EdgeCommand::Try(arguments) => crate::edge_try::try_request(common, arguments).await,
         EdgeCommand::Check(site) => Ok(EdgeRun::open(common, site, StoreReading::Pointer).await?.check()),
         EdgeCommand::Remove(arguments) => {
             let run = EdgeRun::open(common, &arguments.site, StoreReading::Pointer).await?;

@@ -1,6 +1,7 @@
 //! Arguments of `tidegate edge`.
 
 use clap::{Args, Subcommand};
+use tidegate_core::location::Source;
 
 use super::ApplyFlags;
 
@@ -22,10 +23,27 @@ pub(crate) enum EdgeCommand {
     ///
     /// Exits with 3 if something is.
     Check(EdgeSite),
+    /// Show what the function answers to a request
+    ///
+    /// Runs the function here, with the rules of the live release.
+    Try(EdgeTryArguments),
     /// Install again, and replace settings that others made
     Repair(EdgeChangeArguments),
     /// Let the distributions serve the pages without the function, and delete it
     Remove(EdgeChangeArguments),
+}
+
+/// A request to try.
+#[derive(Debug, Args)]
+pub(crate) struct EdgeTryArguments {
+    /// Name of the site in the configuration
+    pub(crate) site: String,
+    /// Path with an optional query, as a browser sends it
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    /// Use the rules of this source instead, as if it were published
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) from: Option<Source>,
 }
 
 /// The site of an edge.

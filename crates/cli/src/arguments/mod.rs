@@ -18,7 +18,7 @@ use tidegate_core::arn::Partition;
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
-pub(crate) use edge::{EdgeChangeArguments, EdgeCommand, EdgeSite};
+pub(crate) use edge::{EdgeChangeArguments, EdgeCommand, EdgeSite, EdgeTryArguments};
 pub(crate) use header_argument::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutTarget};
 pub(crate) use package::PackageArguments;

@@ -88,6 +88,14 @@ pub(super) async fn plan(
         if is_atomic { place_release(run, s3, releases, config, &live_folder, source).await? } else { String::new() };
     let stored = StoredEdge { folder, ..stored };
     let is_new = live.as_ref() != Some(&stored);
+    if config.store.is_some() && live.is_some_and(|live| live.rules.headers.policy != stored.rules.headers.policy) {
+        let message = format!(
+            "the headers of all paths have changed, and they are in the response headers policy of the distribution; run \
+             `tidegate edge repair {}` after this publish",
+            run.site.name
+        );
+        source.findings.push(Finding::warning("policy-headers-changed", message));
+    }
     Ok(Some(PlannedEdge { stored, is_new, live_folder, keeps_place: false }))
 }
 

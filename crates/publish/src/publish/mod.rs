@@ -34,7 +34,7 @@ use futures::future::BoxFuture;
 use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::config::Site;
 use tidegate_core::desired::DesiredSite;
-use tidegate_core::edge::EdgeRules;
+use tidegate_core::edge::{EdgeKeys, EdgeRules, EdgeSizeError, KeptEdge, ServedRelease, edge_keys};
 use tidegate_core::finding::Finding;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::manifest::RecordState;
@@ -220,6 +220,17 @@ impl Publisher {
 }
 
 impl PlannedPublish {
+    /// The keys of the site's edge if this plan is applied, without those of earlier releases; none without an edge.
+    ///
+    /// # Errors
+    /// [`EdgeSizeError`].
+    pub fn edge_keys(&self, site: &Site) -> Result<EdgeKeys, EdgeSizeError> {
+        let (Some(edge), Some(releases)) = (&self.basis.edge, &self.releases) else { return Ok(EdgeKeys::new()) };
+        let id = releases.history.next;
+        let kept = [KeptEdge { id, edge: edge.stored.rules.clone() }];
+        edge_keys(&site.name, &kept, &ServedRelease { id, folder: &edge.stored.folder }, &EdgeKeys::new())
+    }
+
     /// A report of this plan, before anything of it is done.
     fn report(&self, run: Run<'_>) -> PublishReport {
         let mut report = PublishReport::new(run.request, run.site.target.clone(), Outcome::Failed);
