@@ -1,7 +1,8 @@
 //! Redirects of a site with an edge: rules for its function instead of objects. Nothing is expanded, and a path needs no
 //! key.
 //!
-//! Rules of the settings come first, then the lines of the file, then the old addresses of pages.
+//! Rules of the settings come first, then the lines of the file. Old addresses of pages that no redirect covers come before
+//! both, so that content for all paths does not cover them.
 
 mod cloudflare;
 mod matcher;

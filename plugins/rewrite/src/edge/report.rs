@@ -6,7 +6,7 @@ use tidegate_plugin::edge::RedirectRule;
 use tidegate_plugin::{Failure, Finding, LineFindings, Pointer, Summary};
 
 use super::matcher::{EdgeMatcher, bare};
-use super::path::{EdgePart, decoded_path, page_keys};
+use super::path::{EdgePart, EdgePath, decoded_path, page_keys};
 use super::{EdgeRedirects, PlannedRule};
 use crate::pages::CleanPages;
 use crate::redirects::Redirects;
@@ -51,8 +51,11 @@ impl EdgeReport<'_> {
         let at = Pointer::root().member("clean-urls-redirects");
         let moved = self.pages.into_iter().flat_map(CleanPages::moved);
         let moved = moved.filter(|(key, _)| !self.entries.has(key)).filter(|(key, _)| {
-            let first = matcher.find(&format!("/{key}")).and_then(|position| planned.rules.get(position));
-            first.is_none_or(|rule| !rule.path.is_exact() && !rule.is_redirect())
+            let path = format!("/{key}");
+            let first = matcher.find(&path).and_then(|position| planned.rules.get(position));
+            // A rule would take `:b` in the name of a page for a placeholder.
+            let is_plain = EdgePath::new(vec![EdgePart::Text(path)], Vec::new()).is_ok();
+            is_plain && first.is_none_or(|rule| !rule.path.is_exact() && !rule.is_redirect())
         });
         let moved: Vec<RedirectRule> = moved
             .map(|(key, to)| RedirectRule::new(format!("/{key}"), 301, Some(&to), &at, "the page has a clean URL"))

@@ -230,6 +230,14 @@ fn old_addresses_of_pages_are_rules() {
 }
 
 #[test]
+fn old_addresses_that_no_rule_can_have_are_left_out() {
+    let settings = r#"{"clean-urls":"strip-html","clean-urls-links":false}"#;
+    let artifact = TestArtifact::new().objects(["a:b.html", "c++.html", "q?.html", "x*.html", "é #.html"]);
+    let answer = answer("netlify", settings, artifact);
+    assert_eq!(rules(&answer), ["/c++.html 301 /c++"]);
+}
+
+#[test]
 fn a_target_has_the_form_of_the_key_that_it_leads_to() {
     let artifact = TestArtifact::new().object("_redirects", "/x /caf\u{e9}/ 301\n").objects(["cafe\u{301}/index.html"]);
     let answer = answer("netlify", "{}", artifact);
