@@ -76,3 +76,19 @@ fn a_site_without_an_edge_has_none_to_install() {
     let output = directory.run(&["policy", "edge", "docs", "--account", "000000000000"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn prints_templates_of_the_function() {
+    let directory = TestDirectory::new(SITE);
+    let template = |more: &[&str]| {
+        let output = directory.run(&[&["template", "--edge", "docs", "--format"], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let code = edge(&directory, &["show", "docs", "--code"]).1;
+    let json: Value = serde_json::from_str(&template(&["cloudformation"])).unwrap();
+    assert_eq!(json["Resources"]["Function"]["Properties"]["FunctionCode"].as_str(), Some(code.as_str()));
+    let file = template(&["terraform"]);
+    assert!(file.contains("aws_cloudfront_key_value_store") && file.contains("custom_error_response"), "{file}");
+    assert!(!template(&["terraform", "--no-error-pages"]).contains("custom_error_response"));
+}

@@ -1,4 +1,4 @@
-//! What the function does with responses, if it sees the request as it changed it, and if it sees it as it was sent.
+//! What the function does with responses: if it sees the request that it changed, and if it sees the one that the viewer sent.
 
 use std::collections::BTreeMap;
 

@@ -33,7 +33,7 @@ fn without(text: &str, foreign: &[&str]) -> Vec<String> {
     let config = Config::parse(text).unwrap();
     let mut owned = configured_buckets(&config);
     for bucket in foreign {
-        assert!(owned.remove(&Bucket::new(*bucket).unwrap()), "{bucket}");
+        assert!(owned.remove(&Bucket::new(bucket).unwrap()), "{bucket}");
     }
     lines(&missing_owners(&config, &account(), &owned))
 }
