@@ -16,7 +16,8 @@ pub(crate) async fn install_edge(context: &AwsContext, mut site: Site) -> Result
     let spec = spec.with_releases(&context.connection, &site).await.map_err(CliError::system)?;
     let installer = EdgeInstaller::new(&context.connection, spec);
     let found = installer.read(StoreReading::All).await?;
-    let plan = install(installer.spec(), &found, InstallMode::Replace).map_err(CliError::system)?;
+    let mode = if found.is_installed() { InstallMode::Replace } else { InstallMode::Keep };
+    let plan = install(installer.spec(), &found, mode).map_err(CliError::system)?;
     installer.apply(&plan.changes, "dev", |_| ()).await.map_err(CliError::system)?;
     let store = installer.read(StoreReading::Pointer).await?.store;
     if let (Some(store), Some(edge)) = (store, &mut site.edge) {
