@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tidegate_core::edge::{EdgeKeys, OnFailure, function_code};
 use tidegate_emulator::LocalAws;
 use tidegate_emulator::function::{EdgeFunction, request_event};
-use tidegate_tests::fault::InjectedFault;
+use tidegate_tests::fault::{AwsService, InjectedFault};
 use tidegate_tests::world::configuration as sdk_configuration;
 
 use super::releases::{KEEP, files};
@@ -185,7 +185,6 @@ async fn visitors_get_the_pages_in_place_without_a_pointer() {
     }
 }
 
-/// Many rules go live in several updates, and visitors see the rules of their release all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_switch_is_pending_and_repeated() {
     let (world, store, configuration) = live_site().await;
@@ -202,4 +201,25 @@ async fn a_failed_switch_is_pending_and_repeated() {
         assert_eq!(repeated.outcome, Outcome::Live, "{repeated}");
         assert_eq!(EdgeLocation::new(&world.account, keys(&world.account, &store)).release(), Ok(n));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_is_one_update_of_the_store() {
+    let (world, _, configuration) = live_site().await;
+    for n in [1, 2] {
+        release(&world, &configuration, n).await.publish().await.unwrap();
+    }
+    world.clear_requests();
+    let report = rollback_edge(&world, &configuration, "r1").publish().await.unwrap();
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+    let calls = world.faults.calls();
+    let of_store: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.service == AwsService::KeyValueStore)
+        .map(|call| call.operation.as_str())
+        .collect();
+    assert_eq!(of_store, ["DescribeKeyValueStore", "UpdateKeys"]);
+    let written = calls.iter().filter(|call| call.bucket.as_deref() == Some(BUCKET) && !call.only_reads());
+    assert_eq!(written.count(), 0);
+    assert!(!calls.iter().any(|call| call.operation == "CreateInvalidation"));
 }
