@@ -25,7 +25,7 @@ def client(service):
     )
 
 
-s3, iam, sqs, logs, functions = (client(name) for name in ("s3", "iam", "sqs", "logs", "lambda"))
+s3, iam, sqs, sns, logs, functions = (client(name) for name in ("s3", "iam", "sqs", "sns", "logs", "lambda"))
 # Fields that change without a change to the resource, or differ between two equal resources.
 VOLATILE = {"ResponseMetadata", "RevisionId", "LastModified", "LastModifiedTime", "CreationTime", "CreateDate", "RoleId"}
 
@@ -124,6 +124,12 @@ def state():
 
 if sys.argv[2:] == ["others"]:
     create_others()
+elif sys.argv[2:] == ["topic-is-gone"]:
+    topic = sns.create_topic(Name="others")["TopicArn"]
+    entry = {"Id": "theirs-3", "TopicArn": topic, "Events": ["s3:ObjectRemoved:*"]}
+    notifications = {"TopicConfigurations": [entry]}
+    s3.put_bucket_notification_configuration(Bucket="acme-other", NotificationConfiguration=notifications)
+    sns.delete_topic(TopicArn=topic)
 elif sys.argv[2:] == ["queue-is-gone"]:
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="others")["QueueUrl"])
 print(json.dumps(state(), sort_keys=True))

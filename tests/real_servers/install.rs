@@ -242,6 +242,18 @@ fn conflicts_are_refused_in_moto() {
 }
 
 #[test]
+fn a_topic_that_is_gone_is_named_in_moto() {
+    let Some(account) = account("a_topic_that_is_gone_is_named_in_moto") else { return };
+    account.state(&["others"]);
+    let before = account.state(&["topic-is-gone"]);
+    let output = account.run(&["install", "--zip", "package.zip", "--yes"]);
+    let gone = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{gone}");
+    assert!(gone.contains("arn:aws:sns:us-east-1:123456789012:others") && gone.contains("`theirs-3`"), "{gone}");
+    assert_eq!(account.state(&[]), before);
+}
+
+#[test]
 fn a_queue_starts_the_function_in_moto() {
     let Some(account) = account("a_queue_starts_the_function_in_moto") else { return };
     account.state(&["others"]);

@@ -10,7 +10,7 @@ use tidegate_publish::{AwsError, Connection, Sts};
 use crate::changes::{
     BucketChange, Change, CredentialsChange, FunctionChange, GroupChange, QueueChange, RoleChange, UserChange,
 };
-use crate::client::{BucketClient, FunctionClient, IamClient, LogGroupClient, QueueClient};
+use crate::client::{BucketClient, FunctionClient, IamClient, LogGroupClient, QueueClient, TopicClient};
 use crate::credentials::{IssuedCredentials, SecretValue};
 use crate::stack::PackageZip;
 
@@ -26,6 +26,7 @@ pub struct Provisioner {
     buckets: BucketClient,
     functions: FunctionClient,
     queues: QueueClient,
+    topics: TopicClient,
     log_groups: LogGroupClient,
     sts: Sts,
     package: Option<PackageZip>,
@@ -69,6 +70,7 @@ impl Provisioner {
             buckets: BucketClient::new(connection),
             functions: FunctionClient::new(connection),
             queues: QueueClient::new(connection),
+            topics: TopicClient::new(connection),
             log_groups: LogGroupClient::new(connection),
             sts: Sts::new(connection),
             package: None,

@@ -111,14 +111,15 @@ impl Provisioner {
         Ok(found)
     }
 
-    /// Whether the target of a notification is a function or queue of the stack's account and region that does not exist.
-    /// Targets that the caller may not read, and topics, are taken to exist: then the error of S3 names them.
+    /// Whether the target of a notification is a function, queue or topic of the stack's account and region that does not
+    /// exist. Targets that the caller may not read are taken to exist: then S3 refuses the change.
     async fn is_missing(&self, target: &str, stack: &Stack) -> Result<bool, AwsError> {
         let is_local = |arn: &Arn<'_>| arn.region == stack.place.region() && arn.account == stack.place.account();
         let Some(arn) = Arn::parse(target).filter(is_local) else { return Ok(false) };
         let exists = match arn.service {
             "lambda" => self.functions.exists(target).await,
             "sqs" => self.queues.exists(arn.resource).await,
+            "sns" => self.topics.exists(target).await,
             _ => return Ok(false),
         };
         match exists {

@@ -1,4 +1,4 @@
-//! Clients for IAM, and for what S3, Lambda, SQS and CloudWatch Logs keep about the function: the only place in this
+//! Clients for IAM, and for what S3, Lambda, SQS, SNS and CloudWatch Logs keep about the function: the only place in this
 //! crate that names an AWS SDK. A resource that does not exist is `None`, not an error.
 
 /// Sends a request. An error names the call and its subject.
@@ -14,9 +14,11 @@ mod iam;
 mod log_group;
 mod notification;
 mod queue;
+mod topic;
 
 pub use bucket::BucketClient;
 pub(crate) use function::FunctionClient;
 pub use iam::{IamClient, RoleFilter, RoleInfo, UserInfo};
 pub(crate) use log_group::LogGroupClient;
 pub(crate) use queue::QueueClient;
+pub(crate) use topic::TopicClient;
