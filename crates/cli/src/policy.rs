@@ -316,6 +316,12 @@ async fn ci_publisher(common: &CommonArguments, arguments: &CiPublisherArguments
         path: arguments.path.clone(),
         name: if arguments.dev { "publisher-dev" } else { "publisher" }.to_owned(),
     };
+    let publisher = CiPublisher { name: arguments.output.name.clone().unwrap_or(publisher.name), ..publisher };
+    let PolicyOutputArguments { format, apply, dry_run, .. } = &arguments.output;
+    if *format == PolicyFormat::Terraform && !apply && !dry_run && !arguments.attach.remove {
+        out!("{}", publisher.terraform(&arguments.attach.targets()).map_err(CliError::usage)?);
+        return Ok(ExitStatus::Success);
+    }
     output.finish(vec![publisher.grant().map_err(CliError::usage)?], &arguments.attach).await
 }
 

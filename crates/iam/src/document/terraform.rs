@@ -45,6 +45,8 @@ pub(crate) struct HclBody {
 enum HclPart {
     /// A comment.
     Comment(String),
+    /// A line.
+    Item(String),
     /// An attribute on one line.
     Line(String, String),
     /// An attribute with a list of several lines.
@@ -66,6 +68,11 @@ impl HclBody {
         self.group(&format!("{head} {{"), body, "}");
     }
 
+    /// A line of its own, such as an element of a list.
+    pub(crate) fn item(&mut self, text: &str) {
+        self.parts.push(HclPart::Item(text.to_owned()));
+    }
+
     /// A body between two lines, such as `name = jsonencode({` and `})`.
     pub(crate) fn group(&mut self, open: &str, body: Self, close: &'static str) {
         self.parts.push(HclPart::Group(open.to_owned(), body, close));
@@ -83,13 +90,19 @@ impl HclBody {
         let mut previous: Option<&HclPart> = None;
         for (index, part) in self.parts.iter().enumerate() {
             let needs_blank_line = match (previous, part) {
-                (None, _) | (Some(HclPart::Comment(_)), _) | (Some(HclPart::Line(..)), HclPart::Line(..)) => false,
+                (None, _)
+                | (Some(HclPart::Comment(_)), _)
+                | (Some(HclPart::Item(_)), HclPart::Item(_))
+                | (Some(HclPart::Line(..)), HclPart::Line(..)) => false,
                 (Some(_), _) => true,
             };
             if needs_blank_line {
                 out.push('\n');
             }
             match part {
+                HclPart::Item(text) => {
+                    let _ = writeln!(out, "{indent}{text}");
+                }
                 HclPart::Comment(text) => {
                     let _ = writeln!(out, "{indent}# {text}");
                 }

@@ -152,7 +152,7 @@ impl CiPublisher {
 
     fn images(&self, statements: &mut Vec<Statement>) {
         let repositories = format!("arn:{}:ecr:{}:{}:repository/*", self.partition, self.region, self.account);
-        let mut actions = vec![
+        let actions = [
             "ecr:BatchCheckLayerAvailability",
             // Without it, a tag cannot be moved to an image, and some clients cannot see whether an image exists.
             "ecr:BatchGetImage",
@@ -161,13 +161,13 @@ impl CiPublisher {
             "ecr:PutImage",
             "ecr:UploadLayerPart",
         ];
+        statements.push(Statement::allow(actions, [repositories.clone()]).because("PublishImages", "to push images"));
         if self.allow_delete && !self.dev {
-            actions.push("ecr:BatchDeleteImage");
+            statements.push(
+                Statement::allow(["ecr:BatchDeleteImage"], [repositories])
+                    .because("DeleteImages", "to move tags such as `latest`"),
+            );
         }
-        statements.push(
-            Statement::allow(actions, [repositories])
-                .because("PublishImages", "to push images, and to move tags where deletes are allowed"),
-        );
         statements.push(
             Statement::allow(["ecr:GetAuthorizationToken"], ["*".to_owned()])
                 .because("LogInToRegistry", "to log in to the registry; the action has no resource-level permissions"),

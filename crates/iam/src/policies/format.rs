@@ -151,7 +151,7 @@ impl<'a> OidcProvider<'a> {
 }
 
 /// A resource for each user, group and role that has the policy.
-fn attachments(file: &mut HclBody, policy: &str, targets: &PolicyTargets) {
+pub(super) fn attachments(file: &mut HclBody, policy: &str, targets: &PolicyTargets) {
     for (kind, names) in [("user", &targets.users), ("group", &targets.groups), ("role", &targets.roles)] {
         for (index, name) in names.iter().enumerate() {
             let mut body = HclBody::default();

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod ci_publisher;
+mod ci_publisher_module;
 mod edge;
 mod format;
 mod queue;

@@ -7,7 +7,7 @@ use tidegate_iam::policies::{
     GrantFormat, TrustedIdentity, TrustedJobs, trust, trust_service, uploader, uploader_guard,
 };
 
-use super::all_grants;
+use super::{all_grants, ci_publisher};
 
 const TERRAFORM: &str = r#"# Lets a CI job upload builds; it cannot read them
 data "aws_iam_policy_document" "tidegate_uploader_acme_staging_28b573c2" {
@@ -107,6 +107,41 @@ fn every_grant_is_written_in_every_format() {
         let terraform = GrantFormat::Terraform.write(grants).unwrap();
         assert_eq!(terraform.matches("  statement {").count(), grant.document.statements().len());
         assert!(!terraform.contains("\n\n\n") && terraform.lines().all(|line| line.trim_end() == line), "{terraform}");
+    }
+}
+
+#[test]
+fn the_policy_of_a_pipeline_is_a_module_with_a_variable_for_each_setting() {
+    for dev in [false, true] {
+        let publisher = ci_publisher(dev);
+        let terraform = publisher.terraform(&PolicyTargets::default()).unwrap();
+        for (variable, default) in [
+            ("partition", "\"aws\""),
+            ("account_id", "\"123456789012\""),
+            ("region", "\"eu-west-1\""),
+            ("s3_bucket_name", "\"acme-dist\""),
+            ("s3_prefix", "\"release/\""),
+            ("s3_dev_prefix", "\"*/feature/\""),
+            ("codeartifact_domain_name", "\"acme\""),
+            ("allow_delete", "true"),
+            ("dev", if dev { "true" } else { "false" }),
+            ("iam_policy_path", "\"/ci/\""),
+            ("iam_policy_name", "\"publisher\""),
+        ] {
+            let start = terraform.find(&format!("variable \"{variable}\" {{")).unwrap_or_else(|| panic!("{variable}"));
+            let block = terraform[start..].split("\n}\n").next().unwrap();
+            assert!(block.contains(&format!("default     = {default}")), "{block}");
+            assert!(terraform.contains(&format!("var.{variable}")), "{variable} is not used");
+        }
+        // Nothing but the defaults has the values, and no name stands for a variable any more.
+        assert_eq!(terraform.matches("acme-dist").count(), 1, "{terraform}");
+        assert!(!terraform.contains("tidegate-"), "{terraform}");
+        // With its defaults, the module has the actions of the policy.
+        let document = publisher.grant().unwrap().document;
+        for statement in document.statements() {
+            assert!(statement.actions().iter().all(|action| terraform.contains(&format!("\"{action}\""))));
+        }
+        assert!(terraform.lines().all(|line| line.trim_end() == line), "{terraform}");
     }
 }
 
