@@ -75,7 +75,7 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     let mut switched = true;
     if !pending.is_empty() || !is_switched {
         let connection = credentials::for_writing(release.run, &release.basis.credentials, release.plan()).await?;
-        switched = switch::switch(release, &connection, &mut pointer, report).await;
+        switched = Box::pin(switch::switch(release, &connection, &mut pointer, report)).await;
         pointer.pending_invalidations = invalidate::send_pending(release, &connection, pending, report).await;
     }
     release.fence.check()?;

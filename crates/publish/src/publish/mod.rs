@@ -261,14 +261,15 @@ impl Run<'_> {
         let mut source = transform::transform(self, &plugins, opened, trace).await?;
         stopwatch.lap(Stage::Transform);
         self.stage(Stage::Inspect);
-        let edge = edge::plan(self, &s3, releases.as_ref(), &mut source).await?;
+        // Boxed: sites without an edge need no room for it on the stack.
+        let edge = Box::pin(edge::plan(self, &s3, releases.as_ref(), &mut source)).await?;
         let state = inspect::inspect(self, &s3, listing, releases.as_ref(), &mut source).await?;
         source.findings.extend(top_folder::find(self, &source.desired, &state));
         let acls = object_settings::read_acls(self, &s3, &source.desired, &state).await?;
         let inputs = PlanSources { source: &source, state: &state, acls: &acls, edge: edge.as_ref() };
         let SitePlan { plan, kept } = plan::plan(self, &plugins, inputs, releases.as_ref())?;
         if let (Some(edge), Some(releases)) = (&edge, &releases) {
-            edge::check_size(self, releases, edge, kept.oldest).await?;
+            Box::pin(edge::check_size(self, releases, edge, kept.oldest)).await?;
         }
         let credentials = credentials::check_limits(self, credentials, &plan).await?;
         source.findings.extend(credentials.finding());
@@ -363,7 +364,7 @@ impl Run<'_> {
             report.findings.extend(writer.conditions.finding());
             if report.done.failures.is_empty() {
                 let mut live = commit::commit(&mut release, &written, &connection).await?;
-                let switched = switch::switch(&release, &connection, &mut live.pointer, report).await;
+                let switched = Box::pin(switch::switch(&release, &connection, &mut live.pointer, report)).await;
                 execute::remove(self, approved, &[ChangeReason::Stale], &writer, &mut report.done).await;
                 stopwatch.record(Stage::Write, report);
                 self.stage(Stage::Invalidate);
