@@ -1,7 +1,6 @@
 //! The CloudFront function of a site: one table of requests, and random rules against the reference, in several engines.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a panic here is a failed test and names its location"
 )]

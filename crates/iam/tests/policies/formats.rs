@@ -128,8 +128,8 @@ fn the_policy_of_a_pipeline_is_a_module_with_a_variable_for_each_setting() {
             ("iam_policy_path", "\"/ci/\""),
             ("iam_policy_name", "\"publisher\""),
         ] {
-            let start = terraform.find(&format!("variable \"{variable}\" {{")).unwrap_or_else(|| panic!("{variable}"));
-            let block = terraform[start..].split("\n}\n").next().unwrap();
+            let (_, rest) = terraform.split_once(&format!("variable \"{variable}\" {{")).unwrap();
+            let block = rest.split("\n}\n").next().unwrap();
             assert!(block.contains(&format!("default     = {default}")), "{block}");
             assert!(terraform.contains(&format!("var.{variable}")), "{variable} is not used");
         }
