@@ -156,7 +156,7 @@ impl CloudFrontService {
     }
 
     /// Whether an invalidation that completed after the first `seen` ones clears the cached copy of `path` with these
-    /// cache tags ([`path::tags`]).
+    /// cache tags ([`super::path::tags`]).
     ///
     /// # Errors
     /// A completion cannot be stored.
