@@ -84,7 +84,9 @@ impl Answer {
             None => {
                 let mark = member(&format!("/headers/{MARK}/value")).and_then(Value::as_str).unwrap_or_default();
                 let status = mark.split(' ').next().and_then(|status| status.parse().ok()).unwrap_or(200);
-                Self { spelled, status, location: None, object: member("/uri").and_then(text) }
+                let object = member("/uri").and_then(text);
+                let status = if object.as_deref() == Some(NOWHERE) { 404 } else { status };
+                Self { spelled, status, location: None, object }
             }
         })
     }

@@ -24,8 +24,8 @@ pub(crate) enum PathKind {
 pub(crate) struct SitePaths(BTreeMap<String, PathKind>);
 
 impl SitePaths {
-    /// The paths of these keys. With `clean`, `about.html` is also `/about`.
-    pub(crate) fn new<'a>(keys: impl Iterator<Item = &'a str>, shared: &[Prefix], clean: bool) -> Self {
+    /// The paths of these keys. With `clean_except`, `about.html` is also `/about`, but not the error page of that name.
+    pub(crate) fn new<'a>(keys: impl Iterator<Item = &'a str>, shared: &[Prefix], clean_except: Option<&str>) -> Self {
         let mut paths = BTreeMap::new();
         let mut pages = Vec::new();
         for key in keys {
@@ -38,7 +38,9 @@ impl SitePaths {
                 let folder = if folder.is_empty() { "/" } else { folder };
                 // A file with the name of the folder is what visitors get without the `/`.
                 paths.entry(folder.to_owned()).or_insert(PathKind::Folder);
-            } else if clean && let Some(page) = path.strip_suffix(".html").filter(|page| !page.ends_with('/')) {
+            } else if clean_except.is_some_and(|error_page| error_page != key)
+                && let Some(page) = path.strip_suffix(".html").filter(|page| !page.ends_with('/'))
+            {
                 pages.push((page.to_owned(), path.clone()));
             }
             paths.insert(path, PathKind::File);

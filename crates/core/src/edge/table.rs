@@ -34,7 +34,7 @@ pub struct EdgePlan {
 pub fn plan_edge(config: &EdgeConfig, rules: &EdgeRules, desired: &DesiredSite) -> EdgePlan {
     let objects = desired.entries().iter().filter(|entry| entry.body.redirect().is_none());
     let keys = objects.map(|entry| entry.key.as_str());
-    let paths = SitePaths::new(keys, &config.shared, config.clean_urls);
+    let paths = SitePaths::new(keys, &config.shared, config.clean_urls.then(|| config.not_found()));
     let plan = EdgePlan::default();
     let mut table = Table { config, paths, plan, patterns: Vec::new(), shown: BTreeMap::new() };
     table.plan.release.trailing_slash = config.trailing_slash;
