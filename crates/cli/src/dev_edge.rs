@@ -4,7 +4,7 @@ use tidegate_core::config::{Site, StoreArn};
 use tidegate_publish::edge::{EdgeInstaller, InstallMode, StoreReading, install};
 
 use crate::context::AwsContext;
-use crate::edge::edge_spec;
+use crate::edge_spec::edge_spec;
 use crate::error::CliError;
 
 /// Installs the edge of a site in the emulator. Returns the site with the emulator's store: the one in the configuration is in

@@ -2,17 +2,18 @@
 
 use serde_json::{Value, json};
 use tidegate_core::config::Site;
-use tidegate_core::edge::{EdgeKeys, MAX_FUNCTION_BYTES, ReleaseEdge, function_code, is_own, pointer_key};
+use tidegate_core::edge::{MAX_FUNCTION_BYTES, is_own};
 use tidegate_core::sanitize::{sanitize, sanitize_json};
 use tidegate_publish::cloudfront::FoundEdgeFunction;
 use tidegate_publish::edge::{
-    EdgeChange, EdgeError, EdgeInstaller, EdgeItem, EdgeItemState, EdgeSpec, FoundEdge, InstallMode, InstallPlan,
-    StoreReading, check as check_edge, install as install_changes, remove as remove_changes,
+    EdgeChange, EdgeError, EdgeInstaller, EdgeItem, EdgeItemState, FoundEdge, InstallMode, InstallPlan, StoreReading,
+    check as check_edge, install as install_changes, remove as remove_changes,
 };
 
 use crate::arguments::{ApplyFlags, CommonArguments, EdgeChangeArguments, EdgeCommand, EdgeSite};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, now};
+use crate::edge_spec::edge_spec;
 use crate::error::{CliError, ExitStatus};
 use crate::install::confirm;
 use crate::output::{DIM, GREEN, RED, YELLOW, json_line, json_lines, warn};
@@ -57,29 +58,6 @@ fn cli_error(error: EdgeError) -> CliError {
         error if ExitStatus::from(error.kind()) == ExitStatus::Usage => CliError::usage(error),
         error => CliError::system(error),
     }
-}
-
-/// The edge of a site, without what its releases say.
-pub(crate) fn edge_spec(site: &Site, no_error_pages: bool) -> Result<EdgeSpec, CliError> {
-    let Some(edge) = &site.edge else {
-        return Err(CliError::Usage(format!(
-            "the site `{0}` has no `[site.edge]`; add it to the configuration",
-            site.name
-        )));
-    };
-    let code = function_code(&site.name, edge.on_failure);
-    let first = ReleaseEdge {
-        trailing_slash: edge.trailing_slash,
-        shared: edge.shared.iter().map(ToString::to_string).collect(),
-        ..ReleaseEdge::default()
-    };
-    let pointer = first.pointer(0, "").map_err(CliError::system)?;
-    let mut spec = EdgeSpec::new(site, code).ok_or_else(|| CliError::System("no edge".to_owned()))?;
-    spec.keys = EdgeKeys::from([(pointer_key(&site.name), pointer)]);
-    if no_error_pages {
-        spec.error_page = None;
-    }
-    Ok(spec)
 }
 
 impl<'a> EdgeRun<'a> {

@@ -10,7 +10,7 @@ use tidegate_host::sync::Trace;
 use crate::arguments::{CommonArguments, EdgeTryArguments};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, publish_request};
-use crate::edge::edge_spec;
+use crate::edge_spec::edge_spec;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{DIM, json_line};
 

@@ -14,6 +14,7 @@ mod credentials;
 mod dev;
 mod dev_edge;
 mod edge;
+mod edge_spec;
 mod edge_try;
 mod emulator;
 mod error;

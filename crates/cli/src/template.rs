@@ -7,7 +7,7 @@ use tidegate_iam::stack::{
 
 use crate::arguments::{CommonArguments, TemplateArguments, TemplateTool};
 use crate::configuration::Configuration;
-use crate::edge::edge_spec;
+use crate::edge_spec::edge_spec;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{DIM, warn};
 
