@@ -1,8 +1,10 @@
 //! A plan for people: one line an operation, then the totals and the verdicts. `anstream` removes colors in a pipe.
 
 use indicatif::HumanBytes;
+use tidegate_core::edge::is_versioned;
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::listing_filter::ListingExclusion;
+use tidegate_core::location::Source;
 use tidegate_core::plan::{Action, Operation, OperationKind, Plan, PlannedBody};
 use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::text::{count, rest};
@@ -12,12 +14,14 @@ use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW};
 /// Prints a plan.
 pub(crate) fn plan(plan: &Plan) {
     outln!("{BOLD}{}{BOLD:#}  {} {DIM}→{DIM:#} {}", plan.site, plan.source, plan.target);
-    let shown = || plan.operations.iter().take(SHOWN);
+    // The folder of a release has what is in place as well.
+    let all = || plan.operations.iter().filter(|operation| !is_versioned(operation.key.as_str()));
+    let shown = || all().take(SHOWN);
     let width = shown().map(|operation| operation.key.to_string().chars().count()).max().unwrap_or(0).min(60);
     for operation in shown() {
         print_operation(operation, width);
     }
-    if let Some(rest) = rest(plan.operations.len(), SHOWN, "operation") {
+    if let Some(rest) = rest(all().count(), SHOWN, "operation") {
         outln!("  {DIM}{rest}{DIM:#}");
     }
     totals(plan);
@@ -25,7 +29,10 @@ pub(crate) fn plan(plan: &Plan) {
 
 fn totals(plan: &Plan) {
     let totals = &plan.totals;
-    if plan.is_empty() {
+    let is_release = matches!(plan.source, Source::Release(_));
+    if plan.is_empty() && is_release && plan.inputs.edge.is_some() {
+        outln!("  nothing to write, {} unchanged; the edge switches to this release", count(totals.keep, "object"));
+    } else if plan.is_empty() {
         outln!("  up to date, {} unchanged", count(totals.keep, "object"));
     } else {
         outln!(
@@ -47,6 +54,7 @@ fn totals(plan: &Plan) {
     let others = [
         (totals.excluded.saturating_sub(totals.excluded_folders), "file", "excluded by plugins"),
         (totals.excluded_folders, "folder", "excluded by plugins, and not read"),
+        (totals.versioned, "object", "to write to the folder of the release"),
         (totals.untracked, "object", "on the site but not in the source, left unchanged"),
         (totals.retained, "object", "kept for earlier releases"),
         (plan.archive.len() as u64, "body", "to archive for earlier releases"),
