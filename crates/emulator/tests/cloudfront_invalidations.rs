@@ -4,12 +4,16 @@
 
 #![expect(clippy::expect_used, reason = "clippy treats test helpers without a test attribute as product code")]
 
+#[path = "common/cloudfront.rs"]
+mod cloudfront_client;
+
 use std::time::Duration;
 
 use aws_sdk_cloudfront::Client;
-use aws_sdk_cloudfront::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_cloudfront::config::Credentials;
 use aws_sdk_cloudfront::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
+use cloudfront_client::client;
 use pretty_assertions::assert_eq;
 use tidegate_emulator::LocalAws;
 use tidegate_emulator::cloudfront::{InvalidationDelay, S3Origin, ViewerPath};
@@ -28,16 +32,6 @@ const BATCH: &str = "APIReference/API_InvalidationBatch.html";
 const LIST: &str = "APIReference/API_ListInvalidations.html";
 /// Service Authorization Reference: actions and their resources.
 const ACTIONS: &str = "service-authorization/latest/reference/list_amazoncloudfront.html";
-
-fn client(account: &LocalAws, credentials: Credentials) -> Client {
-    let config = aws_sdk_cloudfront::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .http_client(account.http_client())
-        .credentials_provider(credentials)
-        .build();
-    Client::from_conf(config)
-}
 
 fn with_distribution() -> (LocalAws, Client) {
     let account = LocalAws::in_memory().expect("an account");

@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "clippy treats test helpers without a test attribute as product code")]
 
+#[path = "../common/cloudfront.rs"]
+mod cloudfront_client;
 mod distributions;
 mod functions;
 mod headers_policies;
@@ -13,7 +15,6 @@ mod test_function;
 mod viewers;
 
 use aws_sdk_cloudfront::Client;
-use aws_sdk_cloudfront::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudfront::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::primitives::Blob;
 use aws_sdk_cloudfront::types::{
@@ -21,6 +22,7 @@ use aws_sdk_cloudfront::types::{
     KeyValueStoreAssociation, KeyValueStoreAssociations,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use cloudfront_client::client;
 use tidegate_emulator::LocalAws;
 use tidegate_emulator::cloudfront::S3Origin;
 
@@ -28,16 +30,6 @@ use tidegate_emulator::cloudfront::S3Origin;
 const ID: &str = "E2EXAMPLE";
 /// A function that changes nothing.
 const IDENTITY: &str = "function handler(event) { return event.request; }";
-
-fn client(account: &LocalAws, credentials: Credentials) -> Client {
-    let config = aws_sdk_cloudfront::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .http_client(account.http_client())
-        .credentials_provider(credentials)
-        .build();
-    Client::from_conf(config)
-}
 
 /// An account with a private distribution, and its root's client.
 fn with_distribution() -> (LocalAws, Client) {

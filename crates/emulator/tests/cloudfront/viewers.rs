@@ -277,7 +277,7 @@ async fn the_cache_key_is_the_path_that_the_function_returns() {
     assert_eq!((same.body.as_str(), same.source()), ("v1", "Hit"), "the same copy");
     site.put("guide/index.html", "v2").await;
     site.invalidate("viewer", "/guide/");
-    assert_eq!(site.get("/guide/").await.body, "v1", "the path of the viewer is no key");
+    assert_eq!(site.get("/guide/").await.body, "v1", "the path that the viewer sent is not the key of the cache");
     site.invalidate("rewritten", "/guide/index.html");
     assert_eq!(site.get("/guide/").await.body, "v2");
 }
