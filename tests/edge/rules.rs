@@ -11,7 +11,7 @@ use tidegate_core::config::{EdgeConfig, SiteName};
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
 use tidegate_core::edge::{
     EdgeEvaluator, EdgeKeys, EdgeOutcome, EdgeRedirect, EdgeRules, KeptEdge, RuleOrigin, RulePath, RuleStatus,
-    RuleTarget, ServedRelease, SlashMatch, edge_keys, encode_path, plan_edge,
+    RuleTarget, SlashMatch, StoredEdge, edge_keys, encode_path, plan_edge,
 };
 use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::ContentIdentity;
@@ -124,8 +124,8 @@ fn keys_of(site: &RandomSite) -> EdgeKeys {
     let config = EdgeConfig::default();
     let planned = plan_edge(&config, &site.rules, &desired(&site.files));
     let (name, id) = (SiteName::try_from("docs".to_owned()).unwrap(), "r1".parse().unwrap());
-    let kept = [KeptEdge { id, edge: planned.release }];
-    edge_keys(&name, &kept, &ServedRelease { id, folder: "r1" }, &EdgeKeys::new()).unwrap()
+    let kept = [KeptEdge { id, stored: StoredEdge { folder: "r1".to_owned(), rules: planned.release } }];
+    edge_keys(&name, &kept, id, &EdgeKeys::new()).unwrap()
 }
 
 #[test]

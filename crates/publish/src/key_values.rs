@@ -19,15 +19,6 @@ pub struct KeyValues {
     store: StoreArn,
 }
 
-/// A store at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreVersion {
-    /// The ETag of the whole store, which every write must name.
-    pub etag: String,
-    /// Bytes of all keys and values.
-    pub bytes: u64,
-}
-
 /// Sends requests to the endpoint of the connection. The SDK would put the account before its host.
 #[derive(Debug)]
 struct FixedEndpoint(String);
@@ -52,14 +43,13 @@ impl KeyValues {
         Self { client: Client::from_conf(config.build()), store: store.clone() }
     }
 
-    /// Its version. This is another ETag than the one of `cloudfront:DescribeKeyValueStore`.
+    /// Its version: the ETag of the whole store, which every write must name. This is another ETag than the one of `cloudfront:DescribeKeyValueStore`.
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn version(&self) -> Result<StoreVersion, AwsError> {
+    pub async fn version(&self) -> Result<String, AwsError> {
         let output = self.client.describe_key_value_store().kvs_arn(self.store.as_str()).send().await;
-        let output = output.map_err(|error| self.error("DescribeKeyValueStore", &error))?;
-        Ok(StoreVersion { bytes: u64::try_from(output.total_size_in_bytes).unwrap_or_default(), etag: output.e_tag })
+        Ok(output.map_err(|error| self.error("DescribeKeyValueStore", &error))?.e_tag)
     }
 
     /// The value of a key, if there is one.

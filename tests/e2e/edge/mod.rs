@@ -69,7 +69,7 @@ async fn touch(world: &World, store: &str) {
     let config = tidegate_tests::world::configuration(account.http_client(), account.root_credentials(), 1);
     let values = KeyValues::new(&Connection::new(config, true), &store.to_owned().try_into().unwrap());
     let batch = KeyBatch { puts: vec![("other".to_owned(), "1".to_owned())], deletes: Vec::new() };
-    values.update(&values.version().await.unwrap().etag, &batch).await.unwrap();
+    values.update(&values.version().await.unwrap(), &batch).await.unwrap();
 }
 
 /// What is stored about the edge of a release.

@@ -137,7 +137,7 @@ async fn a_repair_writes_the_keys_of_the_releases() {
     assert!(wanted["docs"].contains("\"n\":2"), "{wanted:?}");
 
     let values = KeyValues::new(&connection, &store);
-    let version = values.version().await.unwrap().etag;
+    let version = values.version().await.unwrap();
     let puts = vec![("docs:/gone".to_owned(), "1- 410".to_owned()), ("other".to_owned(), "1".to_owned())];
     values.update(&version, &KeyBatch { puts, deletes: vec!["docs".to_owned()] }).await.unwrap();
     let hints = wrong(&installer).await;
@@ -145,7 +145,7 @@ async fn a_repair_writes_the_keys_of_the_releases() {
     // What is written after the store was read stays.
     let plan =
         install(installer.spec(), &installer.read(StoreReading::All).await.unwrap(), InstallMode::Replace).unwrap();
-    let version = values.version().await.unwrap().etag;
+    let version = values.version().await.unwrap();
     let puts = vec![("docs".to_owned(), "newer".to_owned())];
     values.update(&version, &KeyBatch { puts, deletes: Vec::new() }).await.unwrap();
     let error = installer.apply(&plan.changes, "test", |_| {}).await.unwrap_err().to_string();

@@ -19,29 +19,11 @@
 //! 8. Content (200, 404) is that of the target's path. No other rule applies to it. If that is not a path of the site, the
 //!    page is shown.
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use regex_lite::{Regex, escape};
+use percent_encoding::percent_decode_str;
 
-use super::rules::{EdgeHeaderRule, EdgeRedirect, EdgeRules, RulePath, RuleStatus, RuleTarget, SlashMatch};
-
-/// What `encodeURI` of JavaScript encodes, and `?`, `#` and `+`. S3 reads a `+` in a path as a space.
-const IN_PATHS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'+')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+use super::matcher::{PathMatcher, is_equal};
+use super::rules::{EdgeHeaderRule, EdgeRedirect, EdgeRules, RuleStatus, RuleTarget};
+use super::spelling::{encode_path, single_slashes};
 
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +58,8 @@ pub enum EdgeOutcome<'a> {
 /// The rules of a site, compiled.
 #[derive(Debug)]
 pub struct EdgeEvaluator<'a> {
-    redirects: Vec<(&'a EdgeRedirect, PathMatcher<'a>)>,
-    headers: Vec<(&'a EdgeHeaderRule, PathMatcher<'a>)>,
+    redirects: Vec<(&'a EdgeRedirect, PathMatcher)>,
+    headers: Vec<(&'a EdgeHeaderRule, PathMatcher)>,
 }
 
 impl<'a> EdgeEvaluator<'a> {
@@ -85,15 +67,23 @@ impl<'a> EdgeEvaluator<'a> {
     #[must_use]
     pub fn new(rules: &'a EdgeRules) -> Self {
         Self {
-            redirects: rules.redirects.iter().map(|rule| (rule, PathMatcher::new(&rule.path, rule.slash))).collect(),
-            headers: rules.headers.iter().map(|rule| (rule, PathMatcher::new(&rule.path, rule.slash))).collect(),
+            redirects: rules
+                .redirects
+                .iter()
+                .map(|rule| (rule, PathMatcher::new(rule.path.as_str(), rule.slash)))
+                .collect(),
+            headers: rules
+                .headers
+                .iter()
+                .map(|rule| (rule, PathMatcher::new(rule.path.as_str(), rule.slash)))
+                .collect(),
         }
     }
 
     /// What happens to a request for a decoded path. The query is without `?`, and empty if there is none. `has_page`
     /// says whether the site has a page at a decoded path.
     pub fn outcome(&self, path: &str, query: &str, has_page: impl Fn(&str) -> bool) -> EdgeOutcome<'a> {
-        let answer = |(rule, matcher): &(&'a EdgeRedirect, PathMatcher<'a>)| {
+        let answer = |(rule, matcher): &(&'a EdgeRedirect, PathMatcher)| {
             let values = matcher.values(path)?;
             Some((rule.force, answer(rule, matcher, path, query, &values).unwrap_or(EdgeOutcome::Page)))
         };
@@ -124,16 +114,10 @@ impl<'a> EdgeEvaluator<'a> {
     }
 }
 
-/// A decoded path, or a part of one, as it is sent: the spelling of `encodeURI`, with `?`, `#` and `+` encoded, too.
-#[must_use]
-pub fn encode_path(text: &str) -> String {
-    utf8_percent_encode(text, IN_PATHS).to_string()
-}
-
 /// What a rule does with a path that it matches; `None` if that is nothing.
 fn answer<'a>(
     rule: &'a EdgeRedirect,
-    matcher: &PathMatcher<'_>,
+    matcher: &PathMatcher,
     path: &str,
     query: &str,
     values: &[(&str, String)],
@@ -159,7 +143,7 @@ fn answer<'a>(
 }
 
 /// Whether a rule ends with `*`, its target is one of its own paths, and this path is already below the target.
-fn leads_above(rule: &EdgeRedirect, matcher: &PathMatcher<'_>, path: &str) -> bool {
+fn leads_above(rule: &EdgeRedirect, matcher: &PathMatcher, path: &str) -> bool {
     let is_open = rule.path.as_str().ends_with('*') && rule.status != RuleStatus::Rewrite;
     let target = rule.target.as_ref().filter(|target| target.is_path() && is_open);
     let area = target.and_then(|target| target.as_str().split("/:splat").next());
@@ -209,12 +193,7 @@ impl FilledTarget {
         if !address.starts_with('/') {
             return Some(Self { text: text.to_owned(), path: None, query });
         }
-        let mut path = String::with_capacity(address.len());
-        for character in address.chars() {
-            if character != '/' || !path.ends_with('/') {
-                path.push(character);
-            }
-        }
+        let path = single_slashes(address);
         let decoded = percent_decode_str(&path).decode_utf8().ok()?.into_owned();
         let shown = query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         Some(Self { text: format!("{path}{shown}{fragment}"), path: Some(decoded), query })
@@ -228,121 +207,6 @@ impl FilledTarget {
         let (address, fragment) = self.text.split_at(self.text.find('#').unwrap_or(self.text.len()));
         format!("{address}?{query}{fragment}")
     }
-}
-
-/// A part of a rule's path.
-enum PathPart<'a> {
-    Text(&'a str),
-    Name(&'a str),
-    Splat,
-}
-
-/// A rule's path, compiled.
-#[derive(Debug)]
-struct PathMatcher<'a> {
-    path: &'a str,
-    slash: SlashMatch,
-    pattern: Option<PatternMatcher<'a>>,
-}
-
-/// A path with placeholders.
-#[derive(Debug)]
-struct PatternMatcher<'a> {
-    /// By group: its name, `splat` for `*`.
-    names: Vec<&'a str>,
-    /// How all of its paths start.
-    prefix: &'a str,
-    /// `None` if it cannot be compiled: then it matches nothing.
-    regex: Option<Regex>,
-}
-
-impl<'a> PathMatcher<'a> {
-    fn new(path: &'a RulePath, slash: SlashMatch) -> Self {
-        let pattern = (!path.is_exact()).then(|| PatternMatcher::new(path.as_str(), slash));
-        Self { path: path.as_str(), slash, pattern }
-    }
-
-    /// What the placeholders match in a decoded path, by name; `None` if the path does not match.
-    fn values(&self, path: &str) -> Option<Vec<(&'a str, String)>> {
-        let Some(pattern) = &self.pattern else { return is_equal(self.slash, self.path, path).then(Vec::new) };
-        let captures = pattern.regex.as_ref().filter(|_| path.starts_with(pattern.prefix))?.captures(path)?;
-        let text = |group: usize| captures.get(group).map_or("", |value| value.as_str()).to_owned();
-        Some((1..).zip(&pattern.names).map(|(group, name)| (*name, text(group))).collect())
-    }
-}
-
-impl<'a> PatternMatcher<'a> {
-    fn new(path: &'a str, slash: SlashMatch) -> Self {
-        let written = match slash {
-            SlashMatch::Either => path.strip_suffix('/').unwrap_or(path),
-            SlashMatch::AsWritten => path,
-        };
-        let parts = parts(written);
-        let mut names = Vec::new();
-        let mut expression = String::from("(?s)^");
-        for part in &parts {
-            match part {
-                PathPart::Text(text) => expression.push_str(&escape(text)),
-                PathPart::Name(name) => {
-                    names.push(*name);
-                    expression.push_str("([^/]+)");
-                }
-                PathPart::Splat => {
-                    names.push("splat");
-                    expression.push_str("(.*)");
-                }
-            }
-        }
-        if slash == SlashMatch::Either {
-            match expression.strip_suffix("/(.*)") {
-                Some(folder) => expression = format!("{folder}(?:/(.*))?"),
-                None => expression.push_str("/?"),
-            }
-        }
-        let prefix = match parts.first() {
-            Some(PathPart::Text(text)) => text.trim_end_matches('/'),
-            _ => "",
-        };
-        Self { names, prefix, regex: Regex::new(&format!("{expression}$")).ok() }
-    }
-}
-
-fn is_equal(slash: SlashMatch, one: &str, other: &str) -> bool {
-    match slash {
-        SlashMatch::Either => one.trim_end_matches('/') == other.trim_end_matches('/'),
-        SlashMatch::AsWritten => one == other,
-    }
-}
-
-/// The parts of a path: text, names and `*`.
-fn parts(path: &str) -> Vec<PathPart<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = path;
-    let mut from = 0;
-    while let Some(at) = rest.get(from..).and_then(|rest| rest.find([':', '*'])).map(|at| at + from) {
-        let (Some(text), Some(after)) = (rest.get(..at), rest.get(at + 1..)) else { break };
-        let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        let end = after.find(|character| !is_name(character)).unwrap_or(after.len());
-        let (part, next) = match after.split_at_checked(end) {
-            _ if rest.get(at..).is_some_and(|rest| rest.starts_with('*')) => (PathPart::Splat, after),
-            Some((name, next)) if name.starts_with(|first: char| first.is_ascii_alphabetic()) => {
-                (PathPart::Name(name), next)
-            }
-            _ => {
-                from = at + 1;
-                continue;
-            }
-        };
-        if !text.is_empty() {
-            parts.push(PathPart::Text(text));
-        }
-        parts.push(part);
-        (rest, from) = (next, 0);
-    }
-    if !rest.is_empty() {
-        parts.push(PathPart::Text(rest));
-    }
-    parts
 }
 
 #[cfg(test)]

@@ -7,17 +7,6 @@ use sha2::{Digest, Sha256};
 use super::pattern::RequestPattern;
 use super::rules::{EdgeHeaderRule, SlashMatch};
 
-/// Headers that CloudFront takes as security headers of a policy, not as custom ones. Source: CloudFront API reference,
-/// `ResponseHeadersPolicySecurityHeadersConfig`.
-const SECURITY_HEADERS: [&str; 6] = [
-    "content-security-policy",
-    "strict-transport-security",
-    "x-content-type-options",
-    "x-frame-options",
-    "referrer-policy",
-    "x-xss-protection",
-];
-
 /// Digits of the SHA-256 that name a set of rules.
 const NAME_DIGITS: usize = 12;
 
@@ -115,10 +104,4 @@ fn fits_policy(name: &str, value: &str) -> bool {
         }),
         _ => true,
     }
-}
-
-/// Whether a header of a policy is one of its security headers.
-#[must_use]
-pub fn is_security_header(name: &str) -> bool {
-    SECURITY_HEADERS.contains(&name)
 }

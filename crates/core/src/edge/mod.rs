@@ -7,6 +7,7 @@ mod evaluate;
 mod header;
 mod function;
 mod headers;
+mod matcher;
 mod paths;
 mod pattern;
 mod place;
@@ -18,11 +19,10 @@ mod store;
 mod switch;
 mod table;
 
-pub use evaluate::{EdgeEvaluator, EdgeOutcome, encode_path};
+pub use evaluate::{EdgeEvaluator, EdgeOutcome};
 pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
 pub use header::{EdgeHeaderError, MAX_HEADER_VALUE_BYTES};
-pub use headers::{HeaderPlan, is_security_header};
-pub use pattern::RequestPattern;
+pub use headers::HeaderPlan;
 pub use place::{
     PlaceError, check_reserved, is_shared_key, is_versioned, only_folder, place, shown_key, versioned_key,
     without_folder,
@@ -33,9 +33,7 @@ pub use rules::{
     EdgeHeaderRule, EdgeRedirect, EdgeRules, MAX_PATH_CHARACTERS, RuleError, RuleOrigin, RulePath, RuleStatus,
     RuleTarget, SlashMatch,
 };
-pub use spelling::{path_of_key, spell};
-pub use store::{
-    EdgeKeys, EdgeSizeError, KeptEdge, KeyBatch, ServedRelease, edge_keys, is_own, key_batches, pointer_key,
-};
+pub use spelling::{encode_path, path_of_key, spell};
+pub use store::{EdgeKeys, EdgeSizeError, KeptEdge, KeyBatch, edge_keys, is_own, key_batches, pointer_key};
 pub use switch::{EdgeSwitch, StoredEdge};
 pub use table::{EdgePlan, plan_edge};

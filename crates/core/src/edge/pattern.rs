@@ -2,98 +2,42 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::matcher::PathMatcher;
 use super::rules::{RulePath, RuleTarget, SlashMatch};
-use super::spelling::encoded;
+use super::spelling::encode_path;
 
-/// The path of a rule, ready to match.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestPattern {
-    text: String,
-    tokens: Vec<PatternPart>,
-    slash: SlashMatch,
-    /// The names of its placeholders, `splat` for `*`.
-    names: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum PatternPart {
-    Text(String),
-    Name,
-    /// `*`.
-    Splat,
-    /// `/*` at the end, which also stands for nothing.
-    SplatFolder,
-}
+/// The path of a rule, ready to match paths as the function spells them.
+#[derive(Debug)]
+pub(crate) struct RequestPattern(PathMatcher);
 
 impl RequestPattern {
     /// The pattern of a rule.
-    #[must_use]
-    pub fn new(path: &RulePath, slash: SlashMatch) -> Self {
-        let text = encoded(path.as_str());
-        let mut rest = match slash {
-            SlashMatch::Either => text.strip_suffix('/').unwrap_or(&text),
-            SlashMatch::AsWritten => &text,
-        };
-        let last = match slash {
-            SlashMatch::Either => rest.strip_suffix("/*"),
-            SlashMatch::AsWritten => None,
-        };
-        rest = last.unwrap_or(rest);
-        let (mut tokens, mut names) = (Vec::new(), Vec::new());
-        let mut literal = String::new();
-        while let Some(character) = rest.chars().next() {
-            let after = rest.get(character.len_utf8()..).unwrap_or_default();
-            let is_name = character == ':' && after.starts_with(|next: char| next.is_ascii_alphabetic());
-            if !is_name && character != '*' {
-                literal.push(character);
-                rest = after;
-                continue;
-            }
-            if !literal.is_empty() {
-                tokens.push(PatternPart::Text(std::mem::take(&mut literal)));
-            }
-            let end = after.find(|next: char| !next.is_ascii_alphanumeric() && next != '_').unwrap_or(after.len());
-            names.push(if is_name { after.get(..end).unwrap_or_default() } else { "splat" }.to_owned());
-            rest = if is_name { after.get(end..).unwrap_or_default() } else { after };
-            tokens.push(if is_name { PatternPart::Name } else { PatternPart::Splat });
-        }
-        if !literal.is_empty() {
-            tokens.push(PatternPart::Text(literal));
-        }
-        if last.is_some() {
-            tokens.push(PatternPart::SplatFolder);
-            names.push("splat".to_owned());
-        }
-        Self { text, tokens, slash, names }
+    pub(crate) fn new(path: &RulePath, slash: SlashMatch) -> Self {
+        Self(PathMatcher::new(&encode_path(path.as_str()), slash))
     }
 
     /// The path of the rule, as the function spells it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
     }
 
     /// Which spellings it matches.
-    #[must_use]
-    pub fn slash(&self) -> SlashMatch {
-        self.slash
+    pub(crate) fn slash(&self) -> SlashMatch {
+        self.0.slash()
     }
 
     /// What its placeholders stand for in a path, in order, or `None` if it does not match.
-    #[must_use]
-    pub fn values<'a>(&self, path: &'a str) -> Option<Vec<&'a str>> {
-        let mut values = Vec::new();
-        match_tokens(&self.tokens, path, self.slash, &mut values).then_some(values)
+    pub(crate) fn values(&self, path: &str) -> Option<Vec<String>> {
+        Some(self.0.values(path)?.into_iter().map(|(_, value)| value).collect())
     }
 
     /// A target as the function has it: `{1}` for the first placeholder, and the path spelled as the function does. At each
     /// `:`, the longest name of the rule's path counts.
-    #[must_use]
-    pub fn target(&self, target: &RuleTarget) -> String {
+    pub(crate) fn target(&self, target: &RuleTarget) -> String {
         let (mut written, mut rest) = (String::new(), target.as_str());
         while let Some((before, after)) = rest.split_once(':') {
             written.push_str(&braced(before));
-            let known = self.names.iter().enumerate().filter(|(_, name)| after.starts_with(name.as_str()));
+            let known = self.0.names().iter().enumerate().filter(|(_, name)| after.starts_with(name.as_str()));
             let longest = known.reduce(|best, next| if next.1.len() > best.1.len() { next } else { best });
             match longest {
                 Some((at, name)) => {
@@ -111,27 +55,25 @@ impl RequestPattern {
     }
 
     /// The part of a target below which paths match the rule again, and are left alone: `/* /en/:splat` leaves `/en/a` alone.
-    #[must_use]
     pub(crate) fn area(&self, target: &RuleTarget) -> Option<String> {
         let (area, _) = target.as_str().split_once("/:splat").unwrap_or((target.as_str(), ""));
         let area = spelled(&braced(area));
-        let is_open = target.is_path() && self.text.ends_with('*') && !area.is_empty() && !area.contains(['?', '#']);
+        let is_open =
+            target.is_path() && self.as_str().ends_with('*') && !area.is_empty() && !area.contains(['?', '#']);
         (is_open && self.values(&area).is_some()).then_some(area)
     }
 }
 
 /// A target of [`RequestPattern::target`] with values.
-#[must_use]
-pub(crate) fn filled(target: &str, values: &[&str]) -> String {
+pub(crate) fn filled(target: &str, values: &[impl AsRef<str>]) -> String {
     let mut text = target.to_owned();
     for (at, value) in values.iter().enumerate() {
-        text = text.replace(&format!("{{{}}}", at + 1), value);
+        text = text.replace(&format!("{{{}}}", at + 1), value.as_ref());
     }
     text
 }
 
 /// Whether a target of [`RequestPattern::target`] has placeholders.
-#[must_use]
 pub(crate) fn has_values(target: &str) -> bool {
     target.contains('{')
 }
@@ -150,43 +92,10 @@ fn spelled(target: &str) -> String {
     }
     let Ok(text) = percent_decode_str(path).decode_utf8() else { return target.to_owned() };
     // Placeholders are the only braces that were not encoded.
-    let text = encoded(&text.replace('{', "\u{1}").replace('}', "\u{2}"));
+    let text = encode_path(&text.replace('{', "\u{1}").replace('}', "\u{2}"));
     let literal = path.contains("%7B") || path.contains("%7D");
     let text = if literal { return target.to_owned() } else { text.replace("%01", "{").replace("%02", "}") };
     format!("{text}{rest}")
-}
-
-/// As a regular expression does: as much as possible each.
-fn match_tokens<'a>(tokens: &[PatternPart], path: &'a str, slash: SlashMatch, values: &mut Vec<&'a str>) -> bool {
-    let Some((token, rest)) = tokens.split_first() else {
-        return path.is_empty() || (path == "/" && slash == SlashMatch::Either);
-    };
-    let mut attempt = |end: usize| {
-        let Some((value, remaining)) = path.split_at_checked(end) else { return false };
-        values.push(value);
-        let matched = match_tokens(rest, remaining, slash, values);
-        if !matched {
-            values.pop();
-        }
-        matched
-    };
-    match token {
-        PatternPart::Text(text) => {
-            path.strip_prefix(text.as_str()).is_some_and(|remaining| match_tokens(rest, remaining, slash, values))
-        }
-        PatternPart::Name => {
-            let longest = path.find('/').unwrap_or(path.len());
-            (1..=longest).rev().any(attempt)
-        }
-        PatternPart::Splat => (0..=path.len()).rev().any(attempt),
-        PatternPart::SplatFolder => match path.strip_prefix('/') {
-            Some(all) => {
-                values.push(all);
-                true
-            }
-            None => path.is_empty() && attempt(0),
-        },
-    }
 }
 
 #[cfg(test)]

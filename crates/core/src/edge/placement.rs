@@ -15,7 +15,8 @@ const MIN_FINGERPRINT: usize = 8;
 /// as the function spells it, without the leading `/`.
 #[must_use]
 pub fn is_shared(path: &str, folders: &[Prefix]) -> bool {
-    folders.iter().any(|folder| path.starts_with(&super::spelling::encoded(folder.as_str()))) || has_fingerprint(path)
+    folders.iter().any(|folder| path.starts_with(&super::spelling::encode_path(folder.as_str())))
+        || has_fingerprint(path)
 }
 
 fn has_fingerprint(path: &str) -> bool {

@@ -24,16 +24,27 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// Text as the function spells it.
+/// A decoded path, or a part of one, as the function spells it.
 #[must_use]
-pub(crate) fn encoded(text: &str) -> String {
+pub fn encode_path(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// The path of a target with runs of `/` as one, so that no value makes it lead to another host.
+pub(crate) fn single_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !single.ends_with('/') {
+            single.push(character);
+        }
+    }
+    single
 }
 
 /// The path of a key, as the function spells it.
 #[must_use]
 pub fn path_of_key(key: &str) -> String {
-    format!("/{}", encoded(key))
+    format!("/{}", encode_path(key))
 }
 
 /// The spelling of a path that a visitor sent. `None` for a path that no object has.
@@ -44,7 +55,7 @@ pub fn spell(uri: &str) -> Option<String> {
         return None;
     }
     let text = percent_decode_str(uri).decode_utf8().ok()?;
-    let path = encoded(&text);
+    let path = encode_path(&text);
     let climbs = path.split('/').skip(1).any(|segment| matches!(segment, "." | ".."));
     if too_long(&path) || climbs { None } else { Some(path) }
 }

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::release::{PathLine, ReleaseEdge};
+use super::release::PathLine;
+use super::switch::StoredEdge;
 use crate::config::SiteName;
 use crate::release::ReleaseId;
 
@@ -26,8 +27,8 @@ const MAX_BATCH: usize = 50;
 pub struct KeptEdge {
     /// The release.
     pub id: ReleaseId,
-    /// What it says about requests.
-    pub edge: ReleaseEdge,
+    /// What is stored about its edge.
+    pub stored: StoredEdge,
 }
 
 /// The keys of a site.
@@ -112,22 +113,13 @@ pub enum EdgeSizeError {
     Json(ReleaseId),
 }
 
-/// Which release the function serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedRelease<'a> {
-    /// The release whose rules hold.
-    pub id: ReleaseId,
-    /// The folder of its pages below `.r/`; empty for a site in place.
-    pub folder: &'a str,
-}
-
 /// The key of a site's pointer.
 #[must_use]
 pub fn pointer_key(site: &SiteName) -> String {
     site.to_string()
 }
 
-/// What the store should hold. `kept` is in the order of ids. `held` is what it holds: a value that is right for all kept
+/// What the store should hold. `kept` is in the order of ids, and `served` the one that visitors get. `held` is what it holds: a value that is right for all kept
 /// releases stays, although another one would be shorter.
 ///
 /// # Errors
@@ -135,20 +127,20 @@ pub fn pointer_key(site: &SiteName) -> String {
 pub fn edge_keys(
     site: &SiteName,
     kept: &[KeptEdge],
-    served: &ServedRelease<'_>,
+    served: ReleaseId,
     held: &EdgeKeys,
 ) -> Result<EdgeKeys, EdgeSizeError> {
     let mut keys = EdgeKeys::new();
     for release in kept {
-        let number = release.id.number();
-        let pointer = release.edge.pointer(number, served.folder).map_err(|_| EdgeSizeError::Json(release.id))?;
+        let StoredEdge { folder, rules } = &release.stored;
+        let pointer = rules.pointer(release.id.number(), folder).map_err(|_| EdgeSizeError::Json(release.id))?;
         if pointer.len() > MAX_VALUE {
-            return Err(EdgeSizeError::Patterns { patterns: release.edge.patterns.len(), bytes: pointer.len() });
+            return Err(EdgeSizeError::Patterns { patterns: rules.patterns.len(), bytes: pointer.len() });
         }
-        if release.id == served.id {
+        if release.id == served {
             keys.insert(pointer_key(site), pointer);
         }
-        let headers = &release.edge.headers;
+        let headers = &rules.headers;
         if let (Some(name), Some(set)) = (&headers.set_name, &headers.set) {
             if set.len() > MAX_VALUE {
                 return Err(EdgeSizeError::Headers { bytes: set.len() });
@@ -156,7 +148,7 @@ pub fn edge_keys(
             keys.insert(format!("{site}^{name}"), set.clone());
         }
     }
-    let paths: BTreeSet<&String> = kept.iter().flat_map(|release| release.edge.paths.keys()).collect();
+    let paths: BTreeSet<&String> = kept.iter().flat_map(|release| release.stored.rules.paths.keys()).collect();
     for path in paths {
         let key = format!("{site}:{path}");
         if key.len() > MAX_KEY {
@@ -176,7 +168,7 @@ pub fn edge_keys(
 }
 
 fn lines_of<'a>(path: &str, release: &'a KeptEdge) -> &'a [PathLine] {
-    release.edge.paths.get(path).map_or(&[], Vec::as_slice)
+    release.stored.rules.paths.get(path).map_or(&[], Vec::as_slice)
 }
 
 /// The lines of a path, with the releases that they are for. The first and the last kept release stand for all before and
@@ -255,14 +247,16 @@ pub fn is_own(site: &SiteName, key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::release::ReleaseEdge;
     use super::*;
 
     fn release(number: u64, lines: &[(&str, &str)]) -> KeptEdge {
         let mut edge = ReleaseEdge::default();
+        let folder = "r9".to_owned();
         for (path, line) in lines {
             edge.paths.entry((*path).to_owned()).or_default().push(PathLine((*line).to_owned()));
         }
-        KeptEdge { id: format!("r{number}").parse().unwrap(), edge }
+        KeptEdge { id: format!("r{number}").parse().unwrap(), stored: StoredEdge { folder, rules: edge } }
     }
 
     fn site() -> SiteName {
@@ -270,8 +264,7 @@ mod tests {
     }
 
     fn keys(kept: &[KeptEdge], held: &EdgeKeys) -> EdgeKeys {
-        let served = ServedRelease { id: kept.last().unwrap().id, folder: "r9" };
-        edge_keys(&site(), kept, &served, held).unwrap()
+        edge_keys(&site(), kept, kept.last().unwrap().id, held).unwrap()
     }
 
     #[test]

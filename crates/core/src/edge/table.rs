@@ -12,7 +12,7 @@ use super::pattern::{RequestPattern, filled, has_values};
 use super::placement::{PREVIEWS, RELEASES, is_shared};
 use super::release::{PathLine, PatternLine, ReleaseEdge};
 use super::rules::{EdgeRedirect, EdgeRules, RuleStatus, SlashMatch};
-use super::spelling::encoded;
+use super::spelling::{encode_path, single_slashes};
 use crate::config::{EdgeConfig, TrailingSlash};
 use crate::desired::DesiredSite;
 use crate::finding::Finding;
@@ -38,7 +38,7 @@ pub fn plan_edge(config: &EdgeConfig, rules: &EdgeRules, desired: &DesiredSite) 
     let plan = EdgePlan::default();
     let mut table = Table { config, paths, plan, patterns: Vec::new(), shown: BTreeMap::new() };
     table.plan.release.trailing_slash = config.trailing_slash;
-    table.plan.release.shared = config.shared.iter().map(|folder| encoded(folder.as_str())).collect();
+    table.plan.release.shared = config.shared.iter().map(|folder| encode_path(folder.as_str())).collect();
     table.plan.release.headers = HeaderPlan::new(&rules.headers);
     table.add_site_redirects(desired);
     for rule in &rules.redirects {
@@ -341,13 +341,7 @@ fn path_of_target(target: &str) -> String {
     if !address.starts_with('/') {
         return address.to_owned();
     }
-    let mut path = String::with_capacity(address.len());
-    for character in address.chars() {
-        if character != '/' || !path.ends_with('/') {
-            path.push(character);
-        }
-    }
-    path
+    single_slashes(address)
 }
 
 fn is_reserved(path: &str) -> bool {

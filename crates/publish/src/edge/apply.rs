@@ -193,7 +193,7 @@ impl EdgeInstaller {
         let start = Instant::now();
         let mut version = loop {
             match values.version().await {
-                Ok(version) => break version.etag,
+                Ok(version) => break version,
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }

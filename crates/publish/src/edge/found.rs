@@ -77,7 +77,7 @@ impl FoundEdge {
         let mut found = Self { store: find_store(cloudfront, spec).await?, ..Self::default() };
         if let Some(store) = found.store.as_ref().filter(|store| store.ready) {
             let values = store.values(connection)?;
-            found.version = values.version().await.map(|version| Some(version.etag)).or_else(not_yet)?;
+            found.version = values.version().await.map(Some).or_else(not_yet)?;
             found.pointer = values.value(&pointer_key(&spec.site)).await?;
             if keys == StoreReading::All {
                 found.held = Some(values.keys().await?);

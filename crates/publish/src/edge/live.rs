@@ -1,7 +1,7 @@
 //! What the live release of a site says about its edge.
 
 use tidegate_core::config::Site;
-use tidegate_core::edge::{EdgeKeys, EdgeSizeError, ServedRelease, edge_keys};
+use tidegate_core::edge::{EdgeKeys, EdgeSizeError, edge_keys};
 
 use super::spec::{EdgeSpec, ServedPages};
 use crate::connection::Connection;
@@ -33,9 +33,10 @@ impl EdgeSpec {
         let Some(live) = pointer.live().and_then(|live| live.manifest) else { return Ok(self) };
         let oldest = pointer.releases.first().map(|entry| entry.id).unwrap_or_default();
         let kept = kept_edges(&state, Some(&pointer), oldest).await?;
-        let stored = state.edge(live).await?.unwrap_or_default();
-        let served = ServedRelease { id: live, folder: &stored.folder };
-        self.keys = edge_keys(&site.name, &kept, &served, &EdgeKeys::new())?;
+        self.keys = edge_keys(&site.name, &kept, live, &EdgeKeys::new())?;
+        let Some(stored) = kept.into_iter().find(|release| release.id == live).map(|release| release.stored) else {
+            return Ok(self);
+        };
         self.headers = stored.rules.headers.policy.iter().cloned().collect();
         self.served = if stored.folder.is_empty() { ServedPages::InPlace } else { ServedPages::OfRelease };
         Ok(self)

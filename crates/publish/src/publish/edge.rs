@@ -10,8 +10,8 @@ use tidegate_core::config::{EdgeConfig, EdgeReleases};
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff;
 use tidegate_core::edge::{
-    EdgeKeys, EdgeRules, KeptEdge, PlaceError, ServedRelease, StoredEdge, check_reserved, edge_keys, only_folder,
-    place, plan_edge, without_folder,
+    EdgeKeys, EdgeRules, KeptEdge, PlaceError, StoredEdge, check_reserved, edge_keys, only_folder, place, plan_edge,
+    without_folder,
 };
 use tidegate_core::finding::Finding;
 use tidegate_core::location::Prefix;
@@ -154,9 +154,8 @@ pub(super) async fn check_size(
     let id = releases.history.next;
     let pointer = releases.history.pointer.as_ref().map(|(pointer, _)| pointer);
     let mut kept = kept_edges(&releases.store, pointer, oldest).await?;
-    kept.push(KeptEdge { id, edge: planned.stored.rules.clone() });
-    let served = ServedRelease { id, folder: &planned.stored.folder };
-    edge_keys(&run.site.name, &kept, &served, &EdgeKeys::new())?;
+    kept.push(KeptEdge { id, stored: planned.stored.clone() });
+    edge_keys(&run.site.name, &kept, id, &EdgeKeys::new())?;
     Ok(())
 }
 
@@ -170,8 +169,8 @@ pub(crate) async fn kept_edges(
     let manifests: BTreeSet<ReleaseId> =
         entries.iter().filter(|entry| entry.id >= oldest).filter_map(|entry| entry.manifest).collect();
     let edges = manifests.into_iter().map(|id| async move {
-        let edge = store.edge(id).await?.unwrap_or_default().rules;
-        Ok::<_, StateError>(KeptEdge { id, edge })
+        let stored = store.edge(id).await?.unwrap_or_default();
+        Ok::<_, StateError>(KeptEdge { id, stored })
     });
     futures::future::try_join_all(edges).await
 }

@@ -34,7 +34,7 @@ use futures::future::BoxFuture;
 use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::config::Site;
 use tidegate_core::desired::DesiredSite;
-use tidegate_core::edge::{EdgeKeys, EdgeRules, EdgeSizeError, KeptEdge, ServedRelease, edge_keys};
+use tidegate_core::edge::{EdgeKeys, EdgeRules, EdgeSizeError, KeptEdge, edge_keys};
 use tidegate_core::finding::Finding;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::manifest::RecordState;
@@ -227,8 +227,8 @@ impl PlannedPublish {
     pub fn edge_keys(&self, site: &Site) -> Result<EdgeKeys, EdgeSizeError> {
         let (Some(edge), Some(releases)) = (&self.basis.edge, &self.releases) else { return Ok(EdgeKeys::new()) };
         let id = releases.history.next;
-        let kept = [KeptEdge { id, edge: edge.stored.rules.clone() }];
-        edge_keys(&site.name, &kept, &ServedRelease { id, folder: &edge.stored.folder }, &EdgeKeys::new())
+        let kept = [KeptEdge { id, stored: edge.stored.clone() }];
+        edge_keys(&site.name, &kept, id, &EdgeKeys::new())
     }
 
     /// A report of this plan, before anything of it is done.
@@ -268,7 +268,7 @@ impl Run<'_> {
         let acls = object_settings::read_acls(self, &s3, &source.desired, &state).await?;
         let inputs = PlanSources { source: &source, state: &state, acls: &acls, edge: edge.as_ref() };
         let SitePlan { plan, kept } = plan::plan(self, &plugins, inputs, releases.as_ref())?;
-        if let (Some(edge), Some(releases)) = (&edge, &releases) {
+        if let (Some(edge), Some(releases), true) = (&edge, &releases, kept.adds_release) {
             Box::pin(edge::check_size(self, releases, edge, kept.oldest)).await?;
         }
         let credentials = credentials::check_limits(self, credentials, &plan).await?;

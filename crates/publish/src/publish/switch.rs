@@ -9,9 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tidegate_core::config::{SiteName, StoreArn};
-use tidegate_core::edge::{
-    EdgeKeys, EdgeSizeError, EdgeSwitch, KeyBatch, ServedRelease, edge_keys, key_batches, pointer_key,
-};
+use tidegate_core::edge::{EdgeKeys, EdgeSizeError, EdgeSwitch, KeyBatch, edge_keys, key_batches, pointer_key};
 use tidegate_core::finding::Finding;
 use tidegate_core::release::{ReleaseId, ReleasePointer};
 use tidegate_core::report::{EdgeSwitchReport, PublishReport};
@@ -108,12 +106,11 @@ async fn write_keys(
     live: ReleaseId,
 ) -> Result<Written, SwitchError> {
     let (state, site) = (release.store(), &release.run.site.name);
-    let mut version = values.version().await?.etag;
+    let mut version = values.version().await?;
     let Held { keys: held, is_foreign } = held_keys(state, values, site, store, &version).await?;
     let oldest = pointer.releases.first().map(|entry| entry.id).unwrap_or_default();
     let kept = kept_edges(state, Some(pointer), oldest).await?;
-    let folder = state.edge(live).await?.unwrap_or_default().folder;
-    let wanted = edge_keys(site, &kept, &ServedRelease { id: live, folder: &folder }, &held)?;
+    let wanted = edge_keys(site, &kept, live, &held)?;
     let batches = key_batches(site, &held, &wanted);
     let changed = batches.iter().map(|batch| batch.puts.len() + batch.deletes.len()).sum();
     let updates = batches.len();
@@ -169,7 +166,7 @@ pub(crate) async fn update_in_order(
             Err(error) if is_conflict(&error) => {
                 let Some(pause) = pauses.next() else { return Err(error) };
                 tokio::time::sleep(pause).await;
-                *version = values.version().await?.etag;
+                *version = values.version().await?;
             }
             Err(error) if is_too_large(&error) => {
                 let Some((first, second)) = batch.halves() else { return Err(error) };

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-use super::super::{EdgeHeaderRule, RuleOrigin};
+use super::super::{EdgeHeaderRule, RuleOrigin, RulePath, SlashMatch};
 use super::*;
 
 /// A rule as in `/from /to 301! either`.
@@ -204,17 +204,5 @@ proptest! {
             }
             EdgeOutcome::Page | EdgeOutcome::Gone { .. } => {}
         }
-    }
-
-    #[test]
-    fn parts_of_a_path_are_all_of_it(path in path_text()) {
-        let Ok(path) = RulePath::new(&path) else { return Ok(()) };
-        let text: String = parts(path.as_str()).iter().map(|part| match part {
-            PathPart::Text(text) => (*text).to_owned(),
-            PathPart::Name(name) => format!(":{name}"),
-            PathPart::Splat => "*".to_owned(),
-        }).collect();
-        prop_assert_eq!(text, path.as_str());
-        prop_assert_eq!(PathMatcher::new(&path, SlashMatch::AsWritten).pattern.is_none(), path.is_exact());
     }
 }
