@@ -1,8 +1,8 @@
-//! Admission: whether bytes are a plugin, and of which kind. Reads only the names of imports and exports, and runs
-//! nothing.
+//! Admission: whether bytes are a plugin, and of which kind. Reads only structure and the names of imports and exports,
+//! and runs nothing.
 
 use tidegate_core::sanitize::sanitize;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload, Validator};
 
 use super::admission_error::{AdmissionError, AdmissionErrorKind, CONTRACT};
 use super::engine_configuration::proposals;
@@ -14,7 +14,7 @@ use super::structure::Structure;
 /// The package of the contract.
 const PACKAGE: &str = "tidegate:plugin/";
 
-/// Reads the kind of a component from its imports and exports.
+/// Reads the kind of a component from its imports and exports. The compiler validates the rest of it.
 ///
 /// # Errors
 /// [`AdmissionError`].
@@ -33,6 +33,19 @@ fn identify_bytes(bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionErrorKind> 
         return Err(AdmissionErrorKind::NotWasm(describe(bytes)));
     }
     ComponentNames::read(bytes)?.ok_or(AdmissionErrorKind::CoreModule)?.check()
+}
+
+/// Identifies a component, and validates all of it without compiling. For people who ask about their own component:
+/// validation has no limits on time.
+///
+/// # Errors
+/// [`AdmissionError`].
+pub fn validate(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionError> {
+    let identified = identify(plugin, bytes)?;
+    match Validator::new_with_features(proposals()).validate_all(bytes) {
+        Ok(_) => Ok(identified),
+        Err(error) => Err(AdmissionErrorKind::from(error).of(plugin)),
+    }
 }
 
 fn describe(bytes: &[u8]) -> &'static str {

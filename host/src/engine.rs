@@ -122,7 +122,7 @@ mod tests {
     use wasmparser::WasmFeatures;
 
     use super::*;
-    use crate::engine_configuration::proposals;
+    use crate::engine_configuration::{engine_proposals, proposals};
     use crate::limits::WASM_STACK_BYTES;
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(config.get_max_wasm_stack(), WASM_STACK_BYTES);
         assert!(!config.get_concurrency_support());
         assert!(!config.get_shared_memory());
-        assert_eq!(config.get_wasm_features(), proposals());
+        assert_eq!(config.get_wasm_features(), engine_proposals());
         let off = WasmFeatures::THREADS
             | WasmFeatures::RELAXED_SIMD
             | WasmFeatures::MEMORY64
@@ -144,7 +144,8 @@ mod tests {
             | WasmFeatures::TAIL_CALL
             | WasmFeatures::STACK_SWITCHING
             | WasmFeatures::CM_ASYNC;
-        assert!(!config.get_wasm_features().intersects(off));
+        assert!(!proposals().intersects(off));
+        assert!(!config.get_wasm_features().intersects(off - WasmFeatures::MULTI_MEMORY));
         #[cfg(feature = "compile")]
         {
             assert_eq!(config.get_cranelift_nan_canonicalization(), Some(true));

@@ -10,7 +10,7 @@ use super::limits::WASM_STACK_BYTES;
 const WASMTIME_VERSION: &str = "48.0.8";
 
 /// Increases with changes in this crate that invalidate compiled code.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// Up to this size, compiled code has an image of a memory even if most of it is empty: by default 16 MiB, which two data
 /// segments of one byte would make of each module.
@@ -33,6 +33,13 @@ pub(super) fn proposals() -> WasmFeatures {
         | WasmFeatures::COMPONENT_MODEL
 }
 
+/// The proposals of the engine: those of plugins, and multiple memories. wasmtime itself makes modules with two memories
+/// for components that are composed of several: they copy text between the parts. Admission refuses such modules in a
+/// component.
+pub(super) fn engine_proposals() -> WasmFeatures {
+    proposals() | WasmFeatures::MULTI_MEMORY
+}
+
 /// The version stamp of compiled code. An engine refuses code with another stamp.
 pub(super) fn stamp() -> String {
     format!("tidegate {} revision {REVISION}, wasmtime {WASMTIME_VERSION}", env!("CARGO_PKG_VERSION"))
@@ -42,8 +49,8 @@ pub(super) fn stamp() -> String {
 pub(super) fn configuration() -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
-        .wasm_features(!proposals(), false)
-        .wasm_features(proposals(), true)
+        .wasm_features(!engine_proposals(), false)
+        .wasm_features(engine_proposals(), true)
         .concurrency_support(false)
         .consume_fuel(true)
         .epoch_interruption(true)

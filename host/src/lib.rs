@@ -60,7 +60,7 @@ mod structure;
 pub mod sync;
 mod wire;
 
-pub use admission::identify;
+pub use admission::{identify, validate};
 pub use admission_error::{AdmissionError, AdmissionErrorKind, CONTRACT};
 #[cfg(feature = "compile")]
 pub use compiled_code::cache::CodeCache;

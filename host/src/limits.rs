@@ -25,6 +25,8 @@ pub const MAX_INSTANCES: u64 = 300;
 pub const MAX_DEFINITIONS: u64 = 500_000;
 /// Limit of core modules in a component.
 pub const MAX_MODULES: u64 = 256;
+/// Limit of memories that one core module defines and imports.
+pub const MAX_MODULE_MEMORIES: u64 = 1;
 /// Limit of local variables, over all functions: a declaration of a few bytes makes 50,000 of them.
 pub const MAX_LOCALS: u64 = 2_000_000;
 /// Limit of results of one function type. Compilers return at most a few; calls that pass on a thousand values multiply

@@ -5,13 +5,13 @@ use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
     ComponentType, ComponentTypeDeclaration, ComponentTypeRef, CompositeInnerType, CoreType, ElementItems, Encoding,
-    Instance, InstanceTypeDeclaration, Payload,
+    Instance, InstanceTypeDeclaration, Payload, TypeRef,
 };
 
 use super::admission_error::AdmissionErrorKind;
 use super::limits::{
-    MAX_DEFINITIONS, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_INSTANCES, MAX_LOCALS, MAX_MODULES, MAX_NESTING,
-    MAX_RESULTS, MAX_TABLE_ELEMENTS, MAX_TYPES,
+    MAX_DEFINITIONS, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_INSTANCES, MAX_LOCALS, MAX_MODULE_MEMORIES, MAX_MODULES,
+    MAX_NESTING, MAX_RESULTS, MAX_TABLE_ELEMENTS, MAX_TYPES,
 };
 
 /// Bytes of data segments that count as one definition: about the time to copy them into a memory.
@@ -37,6 +37,7 @@ impl InstantiationCost {
 struct OpenFrame {
     encoding: Encoding,
     cost: InstantiationCost,
+    memories: u64,
     components: Vec<Option<InstantiationCost>>,
     modules: Vec<Option<InstantiationCost>>,
 }
@@ -102,7 +103,15 @@ impl Structure {
                     count(&mut self.table_elements, elements, "elements of tables", MAX_TABLE_ELEMENTS)?;
                 }
             }
-            Payload::ImportSection(section) => self.define(section.count()),
+            Payload::ImportSection(section) => {
+                self.define(section.count());
+                for import in section.clone().into_imports() {
+                    if let TypeRef::Memory(_) = import?.ty {
+                        self.add_memories(1)?;
+                    }
+                }
+            }
+            Payload::MemorySection(section) => self.add_memories(section.count())?,
             Payload::FunctionSection(section) => self.define(section.count()),
             Payload::GlobalSection(section) => self.define(section.count()),
             Payload::ExportSection(section) => self.define(section.count()),
@@ -181,7 +190,7 @@ impl Structure {
 
     fn start(&mut self, encoding: Encoding) -> Result<(), AdmissionErrorKind> {
         let cost = InstantiationCost { instances: 1, definitions: 1 };
-        self.open.push(OpenFrame { encoding, cost, components: Vec::new(), modules: Vec::new() });
+        self.open.push(OpenFrame { encoding, cost, memories: 0, components: Vec::new(), modules: Vec::new() });
         check_limit("levels of nested components", self.open.len() as u64, MAX_NESTING)?;
         if encoding == Encoding::Module {
             count(&mut self.modules, 1, "core modules", MAX_MODULES)?;
@@ -196,6 +205,14 @@ impl Structure {
                 Encoding::Component => ComponentExternalKind::Component,
             };
             self.push(kind, Some(closed.cost));
+        }
+    }
+
+    /// The engine allows several memories in a module for its own adapters, but a plugin has one.
+    fn add_memories(&mut self, memories: u32) -> Result<(), AdmissionErrorKind> {
+        match self.open.last_mut() {
+            Some(frame) => count(&mut frame.memories, memories.into(), "memories in one module", MAX_MODULE_MEMORIES),
+            None => Ok(()),
         }
     }
 

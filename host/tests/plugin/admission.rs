@@ -1,7 +1,7 @@
 //! Admission: which bytes are plugins, and the messages about those that are not.
 
 use tidegate_host::limits::MAX_COMPONENT_BYTES;
-use tidegate_host::{AdmissionError, AdmissionErrorKind, IdentifiedPlugin, Plugin, PluginKind, identify};
+use tidegate_host::{AdmissionError, AdmissionErrorKind, IdentifiedPlugin, Plugin, PluginKind, identify, validate};
 
 use crate::support::{CRAFTED, GUESTS, component, engine, with_instances};
 
@@ -82,8 +82,7 @@ fn refuses_wasi_by_name_and_names_the_alternatives() {
         "`wasi:filesystem/types@0.2.6`",
         "wasm32-unknown-unknown",
         "--stub-wasi",
-        "disableFeatures",
-        "zig cc",
+        "tidegate plugin build",
         "docs/plugins/writing-a-plugin.md",
     ] {
         assert!(message.contains(part), "{message}");
@@ -153,7 +152,47 @@ fn refuses_proposals_that_are_off() {
         let crafted = CRAFTED.component();
         let added = [&crafted[..], &with[8..]].concat();
         let error = refused(&added);
-        assert!(matches!(error.kind, AdmissionErrorKind::Invalid(_)), "{what}: {error}");
+        match error.kind {
+            AdmissionErrorKind::Invalid(_) => {}
+            AdmissionErrorKind::Excessive { what: "memories in one module", .. } => {
+                assert_eq!(what, "several memories")
+            }
+            other => panic!("{what}: {other}"),
+        }
+        // `inspect` says so too, without a compiler.
+        assert!(validate("x", &added).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn components_that_are_composed_of_others_run() {
+    // Two components that pass text between their memories: wasmtime makes a module with two memories for that.
+    let module = r#"(core module $m (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+        (func (export "f") (param i32 i32)))
+      (core instance $i (instantiate $m))
+      (alias core export $i "memory" (core memory $memory)) (alias core export $i "realloc" (core func $realloc))"#;
+    let composed = format!(
+        r#"(component $composed
+            (component $a {module}
+                (func (export "f") (param "text" string)
+                    (canon lift (core func $i "f") (memory $memory) (realloc $realloc))))
+            (component $b
+                (import "f" (func $f (param "text" string)))
+                {module}
+                (core func $lowered (canon lower (func $f) (memory $memory)))
+                (core module $n (import "a" "f" (func (param i32 i32))))
+                (core instance (instantiate $n (with "a" (instance (export "f" (func $lowered)))))))
+            (instance $first (instantiate $a))
+            (instance (instantiate $b (with "f" (func $first "f")))))"#
+    );
+    let component = with_instances(CRAFTED.component(), &composed, 1);
+    assert_eq!(validate("x", &component).unwrap().kind, PluginKind::Sync);
+    let plugin = Plugin::load(&engine(), None, "x", &component).unwrap();
+    assert_eq!(plugin.validate(&serde_json::json!({})).unwrap().name(), "x");
+    // A plugin's own module with two memories stays refused, whether it defines or imports them.
+    for fields in ["(memory 1) (memory 1)", r#"(import "a" "b" (memory 1)) (memory 1)"#] {
+        assert_eq!(excess(&format!("(module {fields})")), "memories in one module");
     }
 }
 
