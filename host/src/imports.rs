@@ -47,6 +47,16 @@ pub(super) fn add(linker: &mut Linker<StoreState>) -> wasmtime::Result<()> {
         },
     )?;
     content.func_wrap(
+        "read-texts",
+        |mut store: StoreContextMut<'_, StoreState>, (keys, length): (Vec<String>, u32)| {
+            check_limit("content.read-texts", "keys", keys.len() as u64, MAX_HEADS as u64)?;
+            check_limit("content.read-texts", "bytes", u64::from(length), u64::from(MAX_HEAD_BYTES))?;
+            let heads = read(&mut store, RequestedContent::Heads { keys, length })?.into_iter();
+            let texts = heads.map(|head| head.map(|bytes| decode_head(&bytes, length)));
+            Ok((texts.collect::<Vec<Result<String, ReadError>>>(),))
+        },
+    )?;
+    content.func_wrap(
         "read-range",
         |mut store: StoreContextMut<'_, StoreState>, (key, offset, length): (String, u64, u32)| {
             check_limit("content.read-range", "bytes", u64::from(length), u64::from(MAX_RANGE_BYTES))?;
@@ -92,4 +102,42 @@ fn read(store: &mut StoreContextMut<'_, StoreState>, content: RequestedContent) 
             })
         })
         .collect())
+}
+
+/// The text of an object's first bytes. If there are as many as asked for, the last character may be cut.
+fn decode_head(bytes: &[u8], length: u32) -> String {
+    let is_cut = |last: &std::str::Utf8Chunk<'_>| {
+        bytes.len() as u64 >= u64::from(length)
+            && std::str::from_utf8(last.invalid()).is_err_and(|error| error.error_len().is_none())
+    };
+    let cut = bytes.utf8_chunks().last().filter(is_cut).map_or(0, |last| last.invalid().len());
+    let whole = bytes.get(..bytes.len().saturating_sub(cut)).unwrap_or(bytes);
+    String::from_utf8_lossy(whole.strip_prefix(b"\xef\xbb\xbf").unwrap_or(whole)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode_head;
+
+    #[test]
+    fn heads_are_decoded_to_text() {
+        for (bytes, length, text) in [
+            (&b"plain"[..], 100, "plain"),
+            (b"", 0, ""),
+            (b"\xef\xbb\xbftext", 100, "text"),
+            (b"\xef\xbb\xbf", 3, ""),
+            // The limit cuts a character of 2, 3 and 4 bytes.
+            (b"a\xc3", 2, "a"),
+            (b"a\xe2\x82", 3, "a"),
+            (b"a\xf0\x9f\x98", 4, "a"),
+            // The object ends there.
+            (b"a\xc3", 100, "a\u{fffd}"),
+            // Not UTF-8: the end is no part of a character.
+            (b"a\xff", 2, "a\u{fffd}"),
+            (b"\xe9t\xe9", 3, "\u{fffd}t"),
+            (b"\x00\xc3\xa9", 3, "\0\u{e9}"),
+        ] {
+            assert_eq!(decode_head(bytes, length), text, "{bytes:?}");
+        }
+    }
 }
