@@ -67,9 +67,9 @@ pub enum AdmissionErrorKind {
     Compiler(String),
     /// It imports WASI, with the names in backticks.
     #[error(
-        "it imports {0}, and plugins have no WASI; build it without WASI: Rust for `wasm32-unknown-unknown`, Python with \
-         `componentize-py componentize --stub-wasi`, JavaScript with `disableFeatures` of componentize-js or the stubbed \
-         QuickJS of jco, C with clang or `zig cc` for `wasm32-freestanding`; see docs/plugins/writing-a-plugin.md"
+        "it imports {0}, and plugins have no WASI; build it without WASI: `tidegate plugin build` for JavaScript, TypeScript, \
+         Python, C and Rust, `componentize-qjs --stub-wasi`, or clang for `wasm32-unknown-unknown`; see \
+         docs/plugins/writing-a-plugin.md"
     )]
     Wasi(String),
     /// It imports something else that the host does not provide, with the names in backticks.

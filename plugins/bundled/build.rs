@@ -11,7 +11,10 @@ use sha2::{Digest as _, Sha256};
 use tidegate_plugin_build::{BuiltPlugin, PluginBuild};
 
 /// The bundled plugins, by their folders next to this one.
-const PLUGINS: [&str; 5] = ["exclude", "guard", "headers", "mime", "rewrite"];
+const PLUGINS: [&str; 7] = ["exclude", "guard", "headers", "mime", "rewrite", "script", "script-policy"];
+
+/// Those with C code, which need a C compiler for WebAssembly.
+const WITH_C: [&str; 2] = ["script", "script-policy"];
 
 /// Components by the names in configurations.
 type Components = BTreeMap<String, Vec<u8>>;
@@ -21,8 +24,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     // Never from `components/` in the repository: a stale copy there would hide changes of the plugins.
     let repository = package.join("../..");
+    let mut omitted: Vec<&str> = Vec::new();
     let components = if repository.join("plugins/bundled/build.rs").is_file() {
-        build(&repository, &out)
+        if tidegate_plugin_build::wasm_c_compiler().is_none() {
+            omitted.extend(WITH_C);
+            println!("cargo::warning=the plugin `script` is left out: it needs clang 15 or later (apt install clang)");
+            // Runs again until there is one: this file never exists.
+            println!("cargo::rerun-if-changed={}", out.join("clang").display());
+        }
+        println!("cargo::rerun-if-env-changed=CC_wasm32_unknown_unknown");
+        let names: Vec<&str> = PLUGINS.into_iter().filter(|name| !omitted.contains(name)).collect();
+        build(&repository, &out, &names)
     } else {
         read(&package.join("components"))
     };
@@ -40,6 +52,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
     }
     table.push_str("];\n");
+    writeln!(
+        table,
+        "/// The bundled plugins that this build lacks, because there was no C compiler for WebAssembly.\n\
+         pub static OMITTED: &[&str] = &{omitted:?};"
+    )?;
     fs::write(out.join("plugins.rs"), table)?;
     Ok(())
 }
@@ -57,11 +74,11 @@ fn read(components: &Path) -> Result<Components, Box<dyn Error>> {
     PLUGINS.into_iter().map(component).collect()
 }
 
-fn build(root: &Path, out: &Path) -> Result<Components, Box<dyn Error>> {
+fn build(root: &Path, out: &Path, names: &[&str]) -> Result<Components, Box<dyn Error>> {
     for source in sources(root) {
         println!("cargo::rerun-if-changed={}", source.display());
     }
-    let packages: Vec<String> = PLUGINS.iter().map(|name| format!("tidegate-plugin-{name}")).collect();
+    let packages: Vec<String> = names.iter().map(|name| format!("tidegate-plugin-{name}")).collect();
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     // From `target/<profile>/build/<package>/out`: all profiles share one build of the plugins.
     let target = out.ancestors().nth(4).unwrap_or(out).join("plugins");
@@ -82,7 +99,7 @@ fn sources(root: &Path) -> Vec<PathBuf> {
     let crates = PLUGINS
         .iter()
         .map(|name| format!("plugins/{name}"))
-        .chain(["plugins/sdk".to_owned(), "crates/glob".to_owned()]);
+        .chain(["plugins/sdk", "plugins/script-engine", "crates/glob"].map(str::to_owned));
     let parts = crates.flat_map(|folder| [root.join(&folder).join("Cargo.toml"), root.join(folder).join("src")]);
     parts.chain([root.join("Cargo.toml"), root.join("Cargo.lock"), root.join("wit")]).collect()
 }

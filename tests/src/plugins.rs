@@ -25,6 +25,7 @@ pub fn components() -> ComponentLoader {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Engine::new().unwrap()).clone();
     let bundled = tidegate_bundled_plugins::PLUGINS.iter().map(|plugin| (plugin.name, plugin.bytes)).collect();
-    let files = PluginFiles { bundled, directory: PathBuf::new() };
+    let omitted = tidegate_bundled_plugins::OMITTED;
+    let files = PluginFiles { bundled, omitted, directory: PathBuf::new() };
     ComponentLoader { engine, cache: Some(CodeCache::new(&code_cache())), files }
 }

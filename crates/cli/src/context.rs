@@ -82,7 +82,8 @@ pub(crate) fn component_loader(directory: &Path) -> Result<ComponentLoader, CliE
     let engine = Engine::new().map_err(CliError::system)?.with_compiler(compiler);
     let cache = ProjectDirs::from("", "", "tidegate").map(|dirs| CodeCache::new(&dirs.cache_dir().join("plugins")));
     let bundled = tidegate_bundled_plugins::PLUGINS.iter().map(|plugin| (plugin.name, plugin.bytes)).collect();
-    let files = PluginFiles { bundled, directory: directory.to_owned() };
+    let omitted = tidegate_bundled_plugins::OMITTED;
+    let files = PluginFiles { bundled, omitted, directory: directory.to_owned() };
     Ok(ComponentLoader { engine, cache, files })
 }
 

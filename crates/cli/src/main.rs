@@ -24,6 +24,7 @@ mod install;
 mod interrupt;
 mod invoke;
 mod package;
+mod plugin_project;
 mod plugins;
 mod policy;
 mod print_error;

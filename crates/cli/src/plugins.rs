@@ -5,16 +5,28 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use tidegate_core::identity::sha256;
-use tidegate_host::identify;
-use tidegate_plugin_build::{BuiltPlugin, PluginBuild};
+use tidegate_host::validate;
 
 use crate::arguments::{CommonArguments, PluginCommand};
 use crate::error::{CliError, ExitStatus};
 use crate::output::print_json;
+use crate::plugin_project;
 
 pub(crate) fn plugin(common: &CommonArguments, command: &PluginCommand) -> Result<ExitStatus, CliError> {
     let components = match command {
-        PluginCommand::Build { directory, out } => build(directory, out)?,
+        PluginCommand::New { name, language, kind, directory } => {
+            let files = plugin_project::create(name, *language, *kind, directory)?;
+            if common.json {
+                print_json(&serde_json::json!({ "files": files }))?;
+            } else {
+                files.iter().for_each(|path| outln!("{}", path.display()));
+            }
+            return Ok(ExitStatus::Success);
+        }
+        PluginCommand::Build { directory, out } => plugin_project::build(directory, out)?
+            .into_iter()
+            .map(|(name, path, component)| ComponentInfo::new(&path, &name, &component))
+            .collect::<Result<_, _>>()?,
         PluginCommand::Inspect { file } => vec![inspect(file)?],
         PluginCommand::List => tidegate_bundled_plugins::PLUGINS
             .iter()
@@ -27,20 +39,6 @@ pub(crate) fn plugin(common: &CommonArguments, command: &PluginCommand) -> Resul
         components.iter().for_each(ComponentInfo::print);
     }
     Ok(ExitStatus::Success)
-}
-
-/// Builds every plugin of a cargo project.
-fn build(directory: &Path, out: &Path) -> Result<Vec<ComponentInfo>, CliError> {
-    let target = directory.join("target");
-    let project = PluginBuild { manifest_dir: directory, target_dir: &target, packages: &[], profile: "release" };
-    let plugins = tidegate_plugin_build::build(project).map_err(CliError::usage)?;
-    std::fs::create_dir_all(out).map_err(CliError::write("directory", out))?;
-    let write = |BuiltPlugin { library, component }| {
-        let path = out.join(format!("{library}.wasm"));
-        std::fs::write(&path, &component).map_err(CliError::write("component", &path))?;
-        ComponentInfo::new(&path, &library, &component)
-    };
-    plugins.into_iter().map(write).collect()
 }
 
 fn inspect(file: &Path) -> Result<ComponentInfo, CliError> {
@@ -61,7 +59,7 @@ struct ComponentInfo {
 
 impl ComponentInfo {
     fn new(path: &Path, name: &str, bytes: &[u8]) -> Result<Self, CliError> {
-        let identified = identify(name, bytes).map_err(CliError::usage)?;
+        let identified = validate(name, bytes).map_err(CliError::usage)?;
         Ok(Self {
             path: path.to_owned(),
             plugin: name.to_owned(),

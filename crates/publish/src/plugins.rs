@@ -14,6 +14,24 @@ use crate::s3::S3;
 /// The policy that every site has, even if its configuration does not name it.
 const GUARD: &str = "guard";
 
+/// The bundled engine of scripts. A component has one kind, so the one for policies has another name.
+pub(crate) const SCRIPT: &str = "script";
+pub(crate) const SCRIPT_POLICY: &str = "script-policy";
+
+/// The bundled plugin behind a name in the configuration.
+pub(crate) fn bundled_name(name: &str, kind: PluginKind) -> &str {
+    if name == SCRIPT && kind == PluginKind::Policy { SCRIPT_POLICY } else { name }
+}
+
+/// The name in a deployment package of a plugin whose digest the configuration does not have.
+pub fn packaged_name(plugin: &PluginReference, kind: PluginKind) -> Option<String> {
+    match plugin {
+        PluginReference::Bundled(name) => Some(bundled_name(name, kind).to_owned()),
+        PluginReference::Script(path) => Some(format!("{} {path}", kind.as_str())),
+        PluginReference::File(_) | PluginReference::Object(_) => None,
+    }
+}
+
 /// The plugins of one site.
 #[derive(Debug, Clone)]
 pub struct SitePlugins {
@@ -93,7 +111,7 @@ impl PluginLoader {
     pub async fn load(&self, site: &Site, s3: &S3) -> Result<SitePlugins, SitePluginsError> {
         let mut chain = SitePlugins { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
         for (used, kind) in uses(site) {
-            let found = self.find(&used, s3).await?;
+            let found = self.find(&used, kind, s3).await?;
             let configured = configure(found, &used, kind).await?;
             match kind {
                 PluginKind::Sync => chain.sync.push(configured),
@@ -104,18 +122,19 @@ impl PluginLoader {
     }
 
     /// Finds the plugin that the configuration refers to.
-    async fn find(&self, used: &PluginUse, s3: &S3) -> Result<FoundPlugin, SitePluginsError> {
+    async fn find(&self, used: &PluginUse, kind: PluginKind, s3: &S3) -> Result<FoundPlugin, SitePluginsError> {
         match self {
             #[cfg(feature = "compile")]
-            Self::Components(components) => Ok(FoundPlugin::Component(components.find(used, s3).await?)),
+            Self::Components(components) => Ok(FoundPlugin::Component(components.find(used, kind, s3).await?)),
             Self::Packaged(engine, package) => {
-                // Nothing is fetched: the digest is in the configuration, or in the package for a bundled plugin.
+                // Nothing is fetched: the digest of the component is in the package or in the configuration.
                 let _ = s3;
-                let name = used.plugin.to_string();
-                let component = match &used.sha256 {
-                    Some(component) => component,
-                    None => package.bundled(&name).ok_or(AdmissionErrorKind::NotPackaged.of(&name))?,
+                let component = match packaged_name(&used.plugin, kind) {
+                    Some(name) => package.bundled(&name),
+                    None => used.sha256.as_ref(),
                 };
+                let component =
+                    component.ok_or_else(|| AdmissionErrorKind::NotPackaged.of(&used.plugin.to_string()))?;
                 Ok(FoundPlugin::Packaged(engine.clone(), package.clone(), component.clone()))
             }
         }

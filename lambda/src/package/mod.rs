@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_core::architecture::Architecture;
-use tidegate_core::config::{Config, PluginReference, Sha256Hex};
+use tidegate_core::config::{Config, Sha256Hex};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::identity::sha256;
 use tidegate_core::lambda_package::{Bootstrap, MAX_DIRECT_BYTES, PackageContents, PackageContentsError, PackageFile};
 use tidegate_host::{AdmissionError, Compiler, EngineError};
 use tidegate_publish::components::ComponentLoader;
-use tidegate_publish::plugins::{FoundPlugin, SitePluginsError, configure, uses};
+use tidegate_publish::plugins::{FoundPlugin, SitePluginsError, configure, packaged_name, uses};
 use tidegate_publish::s3::S3;
 
 /// A deployment package.
@@ -117,12 +117,12 @@ pub async fn package(
     for site in &config.sites {
         progress(&PackagingStep::Checking(site.name.to_string()));
         for (used, kind) in uses(site) {
-            let component = components.find(&used, s3).await.map_err(SitePluginsError::from)?;
+            let component = components.find(&used, kind, s3).await.map_err(SitePluginsError::from)?;
             let bytes = Arc::clone(component.bytes());
             let configured = configure(FoundPlugin::Component(component), &used, kind).await?;
             let digest = configured.plugin().sha256();
             components_by_digest.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
-            if let PluginReference::Bundled(name) = used.plugin {
+            if let Some(name) = packaged_name(&used.plugin, kind) {
                 bundled.insert(name, digest.clone());
             }
         }

@@ -7,6 +7,7 @@ use std::{env, io};
 
 use serde::Deserialize;
 
+use crate::c_compiler::{VARIABLE, wasm_c_compiler};
 use crate::{ComponentizeError, component};
 
 /// The target of plugins: WebAssembly without a system interface.
@@ -165,6 +166,9 @@ fn cargo(plugins: PluginBuild<'_>) -> Command {
         .arg(plugins.target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", remapped_paths())
         .stdin(Stdio::null());
+    if let Some(compiler) = wasm_c_compiler() {
+        command.env(VARIABLE, compiler);
+    }
     for package in plugins.packages {
         command.args(["--package", package]);
     }

@@ -2,6 +2,8 @@
 
 use wit_component::ComponentEncoder;
 
+use crate::script::with_code_segment;
+
 /// A core module cannot be converted to a component.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentizeError {
@@ -22,8 +24,9 @@ pub enum ComponentizeError {
 ///
 /// The module is damaged, has no contract, or does not match it.
 pub fn component(core_module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
+    let core_module = with_code_segment(core_module).map_err(|error| ComponentizeError::Module(error.to_string()))?;
     let mut encoder = ComponentEncoder::default();
-    encoder.validate(true).module(core_module).map_err(|error| ComponentizeError::Module(format!("{error:#}")))?;
+    encoder.validate(true).module(&core_module).map_err(|error| ComponentizeError::Module(format!("{error:#}")))?;
     encoder.encode().map_err(|error| ComponentizeError::Encode(format!("{error:#}")))
 }
 

@@ -21,7 +21,19 @@
 //! ```
 
 mod build;
+mod c_compiler;
 mod component;
+#[cfg(feature = "languages")]
+mod languages;
+mod replace_imports;
+mod script;
 
 pub use build::{BuiltPlugin, PluginBuild, PluginBuildError, TARGET, build};
+pub use c_compiler::wasm_c_compiler;
 pub use component::{ComponentizeError, component};
+#[cfg(feature = "languages")]
+pub use languages::{
+    Language, LanguageError, ProjectFile, ProjectKind, ToolError, UnknownKind, UnknownLanguage, build_project,
+    new_project,
+};
+pub use script::{EmbedError, MAX_SCRIPT_BYTES, embed_script};

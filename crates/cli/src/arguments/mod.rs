@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use tidegate_core::arn::Partition;
+use tidegate_plugin_build::{Language, ProjectKind};
 
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
@@ -190,7 +191,21 @@ pub(crate) struct CheckArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Build the plugins of a cargo project
+    /// Create the project of a plugin: an example that builds, and a small site to try it on
+    New {
+        /// Name of the plugin, and of its new folder
+        name: String,
+        /// Language: rust, javascript, typescript, python or c
+        #[arg(long = "lang", value_name = "LANGUAGE", default_value = "javascript")]
+        language: Language,
+        /// Kind: sync or policy
+        #[arg(long, value_name = "KIND", default_value = "sync")]
+        kind: ProjectKind,
+        /// Directory to create the folder in
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        directory: PathBuf,
+    },
+    /// Build the plugins of a project in any of the languages
     Build {
         /// Directory of the project
         #[arg(value_name = "DIR", default_value = ".")]

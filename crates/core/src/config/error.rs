@@ -90,7 +90,9 @@ pub enum ConfigError {
         field: &'static str,
     },
     /// A plugin that is not bundled has no digest.
-    #[error("missing `sha256` of the plugin `{plugin}` of the site `{site}`: only bundled plugins need none")]
+    #[error(
+        "missing `sha256` of the plugin `{plugin}` of the site `{site}`: only bundled plugins and scripts need none"
+    )]
     Digest {
         /// The site.
         site: SiteName,

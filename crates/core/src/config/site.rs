@@ -145,9 +145,9 @@ fn free_paths() -> usize {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PluginUse {
-    /// A bundled plugin, the path of a component relative to the configuration, or `s3://bucket/key.wasm`.
+    /// A bundled plugin, the path of a component or script relative to the configuration, or `s3://bucket/key.wasm`.
     pub plugin: PluginReference,
-    /// SHA-256 of the component; required unless the plugin is bundled.
+    /// SHA-256 of the file; required for components that are not bundled.
     #[serde(default)]
     pub sha256: Option<Sha256Hex>,
     /// Its settings, as the plugin documents them.
@@ -210,7 +210,8 @@ impl Site {
             webhook.check(sources).map_err(|error| ConfigError::Webhook { site: self.name.clone(), error })?;
         }
         for plugin in self.sync.iter().chain(&self.policy) {
-            if plugin.sha256.is_none() && !matches!(plugin.plugin, PluginReference::Bundled(_)) {
+            if plugin.sha256.is_none() && matches!(plugin.plugin, PluginReference::File(_) | PluginReference::Object(_))
+            {
                 return Err(ConfigError::Digest { site: self.name.clone(), plugin: plugin.plugin.clone() });
             }
         }

@@ -38,8 +38,10 @@ pub struct MetadataName(String);
 pub enum PluginReference {
     /// Bundled with Tidegate; its name.
     Bundled(String),
-    /// A file; its path relative to the configuration.
+    /// A component in a file; its path relative to the configuration.
     File(String),
+    /// A script in a file; its path relative to the configuration. The bundled engine runs it.
+    Script(String),
     /// An object in S3: `s3://bucket/key.wasm`.
     Object(ObjectLocation),
 }
@@ -114,7 +116,9 @@ pub enum ValueError {
     )]
     MetadataName(String),
     /// Not a plugin.
-    #[error("invalid plugin `{0}`; use the name of a bundled plugin or the path of a `.wasm` component")]
+    #[error(
+        "invalid plugin `{0}`; use the name of a bundled plugin, or the path of a `.wasm` component or a `.js` script"
+    )]
     Plugin(String),
     /// Not a SHA-256.
     #[error("invalid SHA-256 `{0}`; use 64 hexadecimal digits")]
@@ -253,10 +257,11 @@ impl TryFrom<String> for PluginReference {
         }
         let is_name =
             !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        match (is_name, text.ends_with(".wasm")) {
-            (true, _) => Ok(Self::Bundled(text)),
-            (false, true) => Ok(Self::File(text)),
-            (false, false) => Err(ValueError::Plugin(sanitize_name(&text))),
+        match text.rsplit_once('.') {
+            _ if is_name => Ok(Self::Bundled(text)),
+            Some((_, "wasm")) => Ok(Self::File(text)),
+            Some((_, "js")) => Ok(Self::Script(text)),
+            _ => Err(ValueError::Plugin(sanitize_name(&text))),
         }
     }
 }
@@ -295,7 +300,7 @@ impl From<PluginReference> for String {
 impl std::fmt::Display for PluginReference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Bundled(name) | Self::File(name) => f.write_str(name),
+            Self::Bundled(name) | Self::File(name) | Self::Script(name) => f.write_str(name),
             Self::Object(object) => object.fmt(f),
         }
     }

@@ -1,0 +1,48 @@
+//! `tidegate plugin new` and `tidegate plugin build`: projects of plugins.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_plugin_build::{BuiltPlugin, Language, ProjectKind, build_project, new_project};
+
+use crate::error::CliError;
+
+/// Creates the folder of a new project. Returns its files.
+pub(crate) fn create(
+    name: &str,
+    language: Language,
+    kind: ProjectKind,
+    parent: &Path,
+) -> Result<Vec<PathBuf>, CliError> {
+    let files = new_project(name, language, kind).map_err(CliError::usage)?;
+    let directory = parent.join(name);
+    if directory.exists() {
+        return Err(CliError::Usage(format!("`{}` exists; choose another name, or remove it", directory.display())));
+    }
+    let write = |file: tidegate_plugin_build::ProjectFile| {
+        let path = directory.join(&file.path);
+        let folder = path.parent().unwrap_or(&directory);
+        std::fs::create_dir_all(folder).map_err(CliError::write("directory", folder))?;
+        std::fs::write(&path, &file.content).map_err(CliError::write("file", &path))?;
+        Ok(path)
+    };
+    files.into_iter().map(write).collect()
+}
+
+/// Builds the plugins of a project into a folder. Returns their names and files.
+pub(crate) fn build(directory: &Path, out: &Path) -> Result<Vec<(String, PathBuf, Vec<u8>)>, CliError> {
+    let engine = |kind| {
+        let name = match kind {
+            ProjectKind::Sync => "script",
+            ProjectKind::Policy => "script-policy",
+        };
+        tidegate_bundled_plugins::find(name).map(|plugin| plugin.bytes)
+    };
+    let plugins = build_project(directory, engine).map_err(CliError::usage)?;
+    std::fs::create_dir_all(out).map_err(CliError::write("directory", out))?;
+    let write = |BuiltPlugin { library, component }| {
+        let path = out.join(format!("{library}.wasm"));
+        std::fs::write(&path, &component).map_err(CliError::write("component", &path))?;
+        Ok((library, path, component))
+    };
+    plugins.into_iter().map(write).collect()
+}

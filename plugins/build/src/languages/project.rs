@@ -1,0 +1,159 @@
+//! Which language a project has, and building it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::tool::{ToolError, run};
+use super::{Language, ProjectKind, c, python};
+use crate::{BuiltPlugin, EmbedError, PluginBuild, PluginBuildError, build, embed_script};
+
+/// A project cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum LanguageError {
+    /// The folder has no source of a known language.
+    #[error(
+        "`{0}` has no plugin: no `Cargo.toml`, `plugin.js`, `plugin.ts`, `plugin.py` or `plugin.c`; create one with `tidegate plugin new`"
+    )]
+    NoProject(PathBuf),
+    /// The folder does not say which kind of plugin it is.
+    #[error(
+        "`{0}` does not say whether it is a sync or a policy plugin; write `sync` or `policy` into `{0}/plugin-kind`"
+    )]
+    Kind(PathBuf),
+    /// A file cannot be read.
+    #[error("cannot read `{path}`: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{path}`: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        source: io::Error,
+    },
+    /// The source is not UTF-8.
+    #[error("`{0}` is not UTF-8; save it as UTF-8")]
+    Text(PathBuf),
+    /// A tool failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// Cargo failed.
+    #[error(transparent)]
+    Cargo(#[from] PluginBuildError),
+    /// The code does not fit into the engine.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The program was built without the engine of scripts.
+    #[error(
+        "this build of Tidegate has no engine for scripts, because there was no clang for WebAssembly; use a released binary, \
+         or install clang and build again"
+    )]
+    NoEngine,
+    /// The name of a new project is invalid.
+    #[error(
+        "`{0}` cannot be the name of a plugin; use lower-case letters, digits and hyphens, and start with a letter"
+    )]
+    Name(String),
+    /// There is no clang for WebAssembly.
+    #[error(
+        "cannot build C: there is no clang for WebAssembly; run `apt install clang lld`, or set CC_wasm32_unknown_unknown"
+    )]
+    NoClang,
+    /// Bindings or the component cannot be made.
+    #[error("cannot make the component: {0}")]
+    Bindings(String),
+}
+
+impl LanguageError {
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Read { path, source }
+    }
+
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Write { path, source }
+    }
+}
+
+/// The name of the file that says which kind a project is.
+pub(super) const KIND_FILE: &str = "plugin-kind";
+
+fn language(directory: &Path) -> Result<Language, LanguageError> {
+    let files = [
+        ("Cargo.toml", Language::Rust),
+        ("plugin.ts", Language::TypeScript),
+        ("plugin.js", Language::JavaScript),
+        ("plugin.py", Language::Python),
+        ("plugin.c", Language::C),
+    ];
+    let found = files.into_iter().find(|(file, _)| directory.join(file).is_file());
+    found.map(|(_, language)| language).ok_or_else(|| LanguageError::NoProject(directory.to_owned()))
+}
+
+fn kind(directory: &Path) -> Result<ProjectKind, LanguageError> {
+    let text = std::fs::read_to_string(directory.join(KIND_FILE)).unwrap_or_default();
+    match text.trim() {
+        "sync" => Ok(ProjectKind::Sync),
+        "policy" => Ok(ProjectKind::Policy),
+        _ => Err(LanguageError::Kind(directory.to_owned())),
+    }
+}
+
+/// Builds the plugins of a project: one, or in Rust every `cdylib`. `engine` is the bundled component of scripts for a
+/// kind.
+///
+/// # Errors
+/// [`LanguageError`].
+pub fn build_project(
+    directory: &Path,
+    engine: impl FnOnce(ProjectKind) -> Option<&'static [u8]>,
+) -> Result<Vec<BuiltPlugin>, LanguageError> {
+    let language = language(directory)?;
+    if language == Language::Rust {
+        let target = directory.join("target");
+        let project = PluginBuild { manifest_dir: directory, target_dir: &target, packages: &[], profile: "release" };
+        return Ok(build(project)?);
+    }
+    let kind = kind(directory)?;
+    let work = directory.join("target").join(language.as_str());
+    std::fs::create_dir_all(&work).map_err(LanguageError::write(&work))?;
+    let component = match language {
+        Language::JavaScript => {
+            let path = directory.join("plugin.js");
+            let code = std::fs::read(&path).map_err(LanguageError::read(&path))?;
+            let code = String::from_utf8(code).map_err(|_| LanguageError::Text(path))?;
+            embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, "plugin.js", &code)?
+        }
+        Language::TypeScript => {
+            let code = bundle_typescript(directory)?;
+            embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, "plugin.ts", &code)?
+        }
+        Language::Python => python::build(directory, kind, &work)?,
+        Language::C | Language::Rust => c::build(directory, kind, &work)?,
+    };
+    let path = directory.canonicalize().map_err(LanguageError::read(directory))?;
+    let library = path.file_name().map_or_else(|| "plugin".to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(vec![BuiltPlugin { library, component }])
+}
+
+/// `plugin.ts` and what it imports, as one script.
+fn bundle_typescript(directory: &Path) -> Result<String, LanguageError> {
+    let local = directory.join("node_modules/.bin/esbuild");
+    let mut command = Command::new(if local.is_file() { local.as_os_str() } else { "esbuild".as_ref() });
+    command.current_dir(directory).args([
+        "plugin.ts",
+        "--bundle",
+        "--format=iife",
+        "--target=es2023",
+        "--charset=utf8",
+    ]);
+    let code = run(&mut command, "run `npm install` in the project")?;
+    String::from_utf8(code).map_err(|_| LanguageError::Text(directory.join("plugin.ts")))
+}

@@ -1,0 +1,237 @@
+//! Plugins in every language: `tidegate plugin new` and `build`, and then a plan with what was built. The answers are the
+//! same in each language.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidegate_tests::binary::{binary, cache};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The path with the toolchains that `scripts/servers install languages` installs.
+fn path() -> OsString {
+    let installed = repository().join(".tools/languages");
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let added = [installed.join("bin"), installed.join("node_modules/.bin")];
+    std::env::join_paths(added.into_iter().chain(std::env::split_paths(&old))).unwrap()
+}
+
+/// A folder with projects, their components, and a site.
+pub(crate) struct Workshop(TempDir);
+
+impl Workshop {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        command.current_dir(self.0.path()).env("XDG_CACHE_HOME", cache()).env("PATH", path());
+        command.args(["--local", "aws", "--json"]).args(arguments).output().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Value {
+        let output = self.output(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Creates a project in a folder of its kind.
+    fn create(&self, language: &str, kind: &str) -> String {
+        self.write(&format!("{kind}/.keep"), "");
+        self.run(&["plugin", "new", "no-drafts", "--lang", language, "--kind", kind, "--directory", kind]);
+        format!("{kind}/no-drafts")
+    }
+
+    /// Builds a project, and returns the lines of a configuration that use it.
+    fn build(&self, project: &str) -> String {
+        let built = self.run(&["plugin", "build", project, "--out", project]);
+        let (path, sha256) = (built[0]["path"].as_str().unwrap(), built[0]["sha256"].as_str().unwrap());
+        format!("plugin = \"{path}\"\nsha256 = \"{sha256}\"\n")
+    }
+
+    fn configure(&self, plugins: &str) {
+        let site = "[[site]]\nname = \"docs\"\nstaged = \"site\"\ntarget = \"s3://docs-site/\"\n";
+        self.write("tidegate.toml", format!("{site}{plugins}"));
+    }
+
+    /// The answers of a sync plugin: what is published.
+    pub(crate) fn published(&self, used: &str) -> Value {
+        self.write("site/index.html", "<p>done");
+        self.write("site/drafts/next.html", "<!doctype html><meta name=\"draft\"><p>later");
+        self.write("site/drafts/long.html", format!("{}<meta name=\"draft\">", " ".repeat(2_000)));
+        self.write("site/data/feed.json", "{}");
+        self.configure(&format!("[[site.sync]]\n{used}"));
+        let planned = self.run(&["plan", "docs"]);
+        let published = planned["plan"]["operations"].as_array().unwrap().iter();
+        published
+            .map(|operation| {
+                let headers = &operation["object"]["headers"];
+                json!([operation["key"], headers["cache-control"], operation["object"]["redirect"]])
+            })
+            .collect()
+    }
+
+    /// The answers of a policy: its verdict and findings about a plan that creates a large page and deletes another.
+    pub(crate) fn judged(&self, used: &str) -> Value {
+        let _ = fs::remove_dir_all(self.at("site"));
+        self.write("site/index.html", "<p>done");
+        self.write("site/old.html", "<p>old");
+        self.configure("");
+        self.run(&["publish", "docs"]);
+        fs::remove_file(self.at("site/old.html")).unwrap();
+        self.write("site/large.html", "x".repeat(100_001));
+        self.configure(&format!("[[site.policy]]\n{used}"));
+        let planned = self.run(&["plan", "docs"]);
+        let judgement = planned["judgements"].as_array().unwrap().iter().find(|one| one["plugin"] != "guard").unwrap();
+        let findings = judgement["findings"].as_array().unwrap().iter();
+        let findings: Vec<Value> = findings
+            .map(|finding| json!([finding["code"], finding["severity"], finding["message"], finding["key"]]))
+            .collect();
+        json!({ "verdict": judgement["verdict"], "findings": findings })
+    }
+}
+
+pub(crate) fn golden_published() -> Value {
+    json!([
+        ["data/feed.json", "no-store", null],
+        ["drafts/long.html", null, null],
+        ["index.html", null, null],
+        ["robots.txt", null, "/robots/"],
+    ])
+}
+
+pub(crate) fn golden_judged() -> Value {
+    json!({
+        "verdict": "hold",
+        "findings": [
+            ["large-page", "warning", "the page has 100001 bytes, more than 100000", "large.html"],
+            ["deletes", "warning", "1 objects are deleted", null],
+        ],
+    })
+}
+
+/// Builds and runs the example of a language in both worlds. `prepare` completes a project.
+fn run_in_both_worlds(language: &str, prepare: impl Fn(&Workshop, &str)) {
+    let workshop = Workshop::new();
+    for kind in ["sync", "policy"] {
+        let project = workshop.create(language, kind);
+        prepare(&workshop, &project);
+        let used = workshop.build(&project);
+        match kind {
+            "sync" => assert_eq!(workshop.published(&used), golden_published(), "{language}"),
+            _ => assert_eq!(workshop.judged(&used), golden_judged(), "{language}"),
+        }
+    }
+}
+
+#[test]
+fn javascript() {
+    run_in_both_worlds("javascript", |_, _| {});
+    // A site can also use the file.
+    let workshop = Workshop::new();
+    let project = workshop.create("javascript", "sync");
+    assert_eq!(workshop.published(&format!("plugin = \"{project}/plugin.js\"\n")), golden_published());
+    let project = workshop.create("javascript", "policy");
+    assert_eq!(workshop.judged(&format!("plugin = \"{project}/plugin.js\"\n")), golden_judged());
+}
+
+#[test]
+fn javascript_components_have_the_settings_of_the_script() {
+    let workshop = Workshop::new();
+    let project = workshop.create("javascript", "sync");
+    let used = workshop.build(&project);
+    workshop.configure(&format!("[[site.sync]]\n{used}settings = {{ marker = \"\", more = 1 }}\n"));
+    workshop.write("site/index.html", "");
+    let output = workshop.output(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("`/more`: unknown setting; the script has `marker`"), "{text}");
+    assert!(text.contains("`/marker`: it is empty, so every page is a draft"), "{text}");
+    // Equal sources give equal components.
+    let other = Workshop::new();
+    let project = other.create("javascript", "sync");
+    assert_eq!(other.build(&project), used);
+}
+
+#[test]
+fn typescript() {
+    let modules = repository().join(".tools/languages/node_modules");
+    run_in_both_worlds("typescript", |workshop, project| {
+        std::os::unix::fs::symlink(&modules, workshop.at(project).join("node_modules")).unwrap();
+        let checked = Command::new("tsc").env("PATH", path()).current_dir(workshop.at(project)).output().unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    });
+}
+
+#[test]
+fn python() {
+    run_in_both_worlds("python", |_, _| {});
+    // An exception is a failure with its line.
+    let workshop = Workshop::new();
+    let project = workshop.create("python", "sync");
+    let source = fs::read_to_string(workshop.at(&project).join("plugin.py")).unwrap();
+    let broken =
+        source.replace("        decisions = []\n", "        print('deciding')\n        decisions = batch[0].missing\n");
+    assert!(source != broken);
+    let line = 1 + broken.lines().position(|line| line.contains("missing")).unwrap();
+    workshop.write(&format!("{project}/plugin.py"), broken);
+    let used = workshop.build(&project);
+    workshop.write("site/index.html", "<p>");
+    workshop.configure(&format!("[[site.sync]]\n{used}"));
+    let output = workshop.output(&["plan", "docs"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("AttributeError: 'Entry' object has no attribute 'missing'"), "{text}");
+    assert!(text.contains(&format!("(plugin.py:{line})")), "{text}");
+}
+
+#[test]
+fn c() {
+    run_in_both_worlds("c", |_, _| {});
+}
+
+#[test]
+fn rust() {
+    let root = repository();
+    run_in_both_worlds("rust", |workshop, project| {
+        let manifest = workshop.at(project).join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let sdk = format!("path = {:?}", root.join("plugins/sdk"));
+        fs::write(&manifest, text.replace("git = \"https://github.com/tidegate/tidegate\"", &sdk)).unwrap();
+        // The versions of the bundled plugins, so that cargo downloads nothing.
+        fs::copy(root.join("Cargo.lock"), workshop.at(project).join("Cargo.lock")).unwrap();
+        let cargo = |arguments: &[&str]| {
+            let status =
+                Command::new(env!("CARGO")).args(arguments).current_dir(workshop.at(project)).status().unwrap();
+            assert!(status.success(), "cargo {arguments:?}");
+        };
+        cargo(&["update", "--workspace", "--quiet"]);
+        cargo(&["test", "--quiet", "--target-dir", "target"]);
+    });
+}
+
+#[test]
+fn a_project_is_never_created_over_another() {
+    let workshop = Workshop::new();
+    workshop.create("javascript", "sync");
+    let output = workshop.output(&["plugin", "new", "no-drafts", "--directory", "sync"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no-drafts` exists"), "{output:?}");
+}
