@@ -11,9 +11,12 @@ mod bundled;
 #[cfg(all(unix, feature = "compile"))]
 mod cache;
 mod edge;
+mod figures;
 mod good;
 mod hostile;
 mod malformed;
 #[cfg(all(target_os = "linux", feature = "compile"))]
 mod package;
+#[cfg(feature = "compile")]
+mod random;
 mod support;

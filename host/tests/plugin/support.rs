@@ -240,9 +240,13 @@ pub(crate) fn component(text: &str) -> Vec<u8> {
 }
 
 /// Appends a core module or component in text to a component, with instances of it.
-pub(crate) fn with_instances(mut component: Vec<u8>, text: &str, instances: usize) -> Vec<u8> {
-    let binary = wat::parse_str(text).unwrap();
-    let is_component = wasmparser::Parser::is_component(&binary);
+pub(crate) fn with_instances(component: Vec<u8>, text: &str, instances: usize) -> Vec<u8> {
+    with_binary_instances(component, &wat::parse_str(text).unwrap(), instances)
+}
+
+/// As [`with_instances`], with a core module or component in the binary format.
+pub(crate) fn with_binary_instances(mut component: Vec<u8>, binary: &[u8], instances: usize) -> Vec<u8> {
+    let is_component = wasmparser::Parser::is_component(binary);
     let index = top_level_definitions(&component, is_component);
     let section = |id: u8, body: &[u8]| {
         let mut section = vec![id];
@@ -251,7 +255,7 @@ pub(crate) fn with_instances(mut component: Vec<u8>, text: &str, instances: usiz
         section
     };
     let (definition, instantiation) = if is_component { (4, 5) } else { (1, 2) };
-    component.extend(section(definition, &binary));
+    component.extend(section(definition, binary));
     let mut body = Vec::new();
     leb(&mut body, instances);
     for _ in 0..instances {
