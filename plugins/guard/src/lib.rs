@@ -7,18 +7,18 @@ mod addresses;
 mod keynote;
 mod settings;
 mod share;
-mod violations;
 
-pub use settings::{GuardSettings, OnViolation, Response};
+pub use settings::{GuardSettings, OnViolation};
 pub use share::Share;
 
 use tidegate_plugin::glob::CachedGlobList;
-use tidegate_plugin::{
-    Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Severity, Totals, Verdict,
-};
+use tidegate_plugin::violations::{FirstFew, Violations};
+use tidegate_plugin::{Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Totals};
 
 use addresses::SharedAddresses;
-use violations::Violations;
+
+/// Limit of the keys that a report names for one rule.
+const MAX_NAMED: usize = 20;
 
 /// The plugin.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub struct Guard {
     allowed: CachedGlobList,
     /// By position in `required`: whether the site will have such a key.
     present: Vec<bool>,
-    forbidden_keys: Violations,
-    large_objects: Violations,
+    forbidden_keys: FirstFew<Finding>,
+    large_objects: FirstFew<Finding>,
     addresses: SharedAddresses,
 }
 
@@ -54,8 +54,8 @@ impl PolicyPlugin for Guard {
             forbidden: CachedGlobList::new(settings.forbidden.clone()),
             allowed: CachedGlobList::new(settings.allow.clone()),
             present: vec![false; settings.required.len()],
-            forbidden_keys: Violations::default(),
-            large_objects: Violations::default(),
+            forbidden_keys: FirstFew::new(MAX_NAMED),
+            large_objects: FirstFew::new(MAX_NAMED),
             addresses: SharedAddresses::default(),
             settings,
         })
@@ -77,35 +77,43 @@ impl PolicyPlugin for Guard {
                 && let Some((position, glob)) = self.forbidden.last_match(key).filter(|(_, glob)| !glob.is_exception())
                 && !(presentations.contains(key.as_str()) && glob.to_string() == keynote::GLOB)
             {
-                self.forbidden_keys.add(key, position, || {
-                    format!("`{key}` matches the forbidden name `{glob}`; exclude it, or add it to `allow`")
+                self.forbidden_keys.add(|| {
+                    let message =
+                        format!("`{key}` matches the forbidden name `{glob}`; exclude it, or add it to `allow`");
+                    let rule = member("forbidden").index(position);
+                    Finding::error("forbidden-name", message).with_key(key).with_rule(&rule)
                 });
             }
             self.addresses.add(key);
             if let Some(limit) = self.settings.max_object_bytes.filter(|limit| change.size > *limit) {
-                let message = || format!("`{key}` has {} bytes, and the limit is {limit}", change.size);
-                self.large_objects.add(key, 0, message);
+                self.large_objects.add(|| {
+                    let message = format!("`{key}` has {} bytes, and the limit is {limit}", change.size);
+                    Finding::error("object-too-large", message).with_key(key).with_rule(&member("max-object-bytes"))
+                });
             }
         }
         Ok(Vec::new())
     }
 
     fn conclude(&mut self) -> Result<Judgement, Failure> {
-        let mut findings = GuardFindings { list: Vec::new(), verdict: Verdict::Allow };
+        let mut findings = Violations::default();
         self.check_minimum(&mut findings);
         self.check_changes(&mut findings);
         self.check_size(&mut findings);
         self.check_names(&mut findings);
         if let Some(message) = self.addresses.finish() {
             let response = self.settings.on_violation.addresses;
-            findings.add(response, "shared-address", message, &member("on-violation").member("addresses"));
+            findings.add(
+                response,
+                Finding::error("shared-address", message).with_rule(&member("on-violation").member("addresses")),
+            );
         }
-        Ok(Judgement::new(findings.verdict, findings.list))
+        Ok(findings.into_judgement())
     }
 }
 
 impl Guard {
-    fn check_minimum(&self, findings: &mut GuardFindings) {
+    fn check_minimum(&self, findings: &mut Violations) {
         let ChangeCounts { source_objects, published_objects, site_objects, .. } = self.counts;
         let on_violation = &self.settings.on_violation;
         if !self.settings.allow_empty && (source_objects == 0 || published_objects == 0) {
@@ -116,27 +124,33 @@ impl Guard {
             };
             let site = objects(site_objects);
             let message = format!("{problem}, and the site has {site}; check the build, or set `allow-empty`");
-            findings.add(on_violation.allow_empty, "empty", message, &member("allow-empty"));
+            findings.add(on_violation.allow_empty, Finding::error("empty", message).with_rule(&member("allow-empty")));
         }
         if let Some(minimum) = self.settings.min_objects.filter(|minimum| published_objects < *minimum) {
             let message = format!("the site would have {}, and the minimum is {minimum}", objects(published_objects));
-            findings.add(on_violation.min_objects, "too-few-objects", message, &member("min-objects"));
+            findings.add(
+                on_violation.min_objects,
+                Finding::error("too-few-objects", message).with_rule(&member("min-objects")),
+            );
         }
         for (position, (glob, present)) in self.settings.required.iter().zip(&self.present).enumerate() {
             if !present {
                 let message = format!("the site would not have the required key `{glob}`");
                 let rule = member("required").index(position);
-                findings.add(on_violation.required, "required-missing", message, &rule);
+                findings.add(on_violation.required, Finding::error("required-missing", message).with_rule(&rule));
             }
         }
     }
 
-    fn check_changes(&self, findings: &mut GuardFindings) {
+    fn check_changes(&self, findings: &mut Violations) {
         let ChangeCounts { deletes, site_objects, changes, .. } = self.counts;
         let on_violation = &self.settings.on_violation;
         if let Some(limit) = self.settings.max_deletes.filter(|limit| deletes > *limit) {
             let message = format!("{} would be deleted, and the limit is {limit}", objects(deletes));
-            findings.add(on_violation.max_deletes, "too-many-deletes", message, &member("max-deletes"));
+            findings.add(
+                on_violation.max_deletes,
+                Finding::error("too-many-deletes", message).with_rule(&member("max-deletes")),
+            );
         }
         let is_exceeded =
             |share: &Share| deletes > self.settings.delete_share_above && share.is_exceeded(deletes, site_objects);
@@ -145,76 +159,54 @@ impl Guard {
             let message =
                 format!("{deletes} of the site's {site} would be deleted, and the limit is a share of {share}");
             let rule = member("max-delete-share");
-            findings.add(on_violation.max_delete_share, "too-large-share-of-deletes", message, &rule);
+            findings.add(
+                on_violation.max_delete_share,
+                Finding::error("too-large-share-of-deletes", message).with_rule(&rule),
+            );
         }
         if let Some(limit) = self.settings.max_changes.filter(|limit| changes > *limit) {
             let message = format!("{} would change, and the limit is {limit}", objects(changes));
-            findings.add(on_violation.max_changes, "too-many-changes", message, &member("max-changes"));
+            findings.add(
+                on_violation.max_changes,
+                Finding::error("too-many-changes", message).with_rule(&member("max-changes")),
+            );
         }
     }
 
-    fn check_size(&self, findings: &mut GuardFindings) {
+    fn check_size(&mut self, findings: &mut Violations) {
         let bytes = self.counts.published_bytes;
-        let on_violation = &self.settings.on_violation;
+        let on_violation = self.settings.on_violation.clone();
         if let Some(limit) = self.settings.max_site_bytes.filter(|limit| bytes > *limit) {
             let message = format!("the site would have {bytes} bytes, and the limit is {limit}");
-            findings.add(on_violation.max_site_bytes, "site-too-large", message, &member("max-site-bytes"));
+            findings.add(
+                on_violation.max_site_bytes,
+                Finding::error("site-too-large", message).with_rule(&member("max-site-bytes")),
+            );
         }
         let (response, rule) = (on_violation.max_object_bytes, member("max-object-bytes"));
-        for object in self.large_objects.named() {
-            findings.add_for_key(response, "object-too-large", object.message.clone(), &object.key, &rule);
-        }
-        if let Some(more) = self.large_objects.more() {
+        let (large, more) = self.large_objects.take();
+        large.into_iter().for_each(|finding| findings.add(response, finding));
+        if more > 0 {
             let message = if more == 1 {
                 "1 more object is too large".to_owned()
             } else {
                 format!("{more} more objects are too large")
             };
-            findings.add(response, "object-too-large", message, &rule);
+            findings.add(response, Finding::error("object-too-large", message).with_rule(&rule));
         }
     }
 
-    fn check_names(&self, findings: &mut GuardFindings) {
+    fn check_names(&mut self, findings: &mut Violations) {
         let response = self.settings.on_violation.forbidden;
-        for object in self.forbidden_keys.named() {
-            let rule = member("forbidden").index(object.position);
-            findings.add_for_key(response, "forbidden-name", object.message.clone(), &object.key, &rule);
-        }
-        if let Some(more) = self.forbidden_keys.more() {
+        let (forbidden, more) = self.forbidden_keys.take();
+        forbidden.into_iter().for_each(|finding| findings.add(response, finding));
+        if more > 0 {
             let message = if more == 1 {
                 "1 more object has a forbidden name".to_owned()
             } else {
                 format!("{more} more objects have forbidden names")
             };
-            findings.add(response, "forbidden-name", message, &member("forbidden"));
-        }
-    }
-}
-
-/// Findings, and the verdict that follows from them.
-struct GuardFindings {
-    list: Vec<Finding>,
-    verdict: Verdict,
-}
-
-impl GuardFindings {
-    fn add(&mut self, response: Response, code: &str, message: String, rule: &Pointer) {
-        let severity = match response {
-            Response::Deny => Severity::Error,
-            Response::Hold | Response::Report => Severity::Warning,
-        };
-        self.list.push(Finding::new(severity, code, message).with_rule(rule));
-        self.verdict = match (response, &self.verdict) {
-            (Response::Report, _) => return,
-            (Response::Deny, _) | (_, Verdict::Deny) => Verdict::Deny,
-            (Response::Hold, _) => Verdict::Hold,
-        };
-    }
-
-    fn add_for_key(&mut self, response: Response, code: &str, message: String, key: &str, rule: &Pointer) {
-        self.add(response, code, message, rule);
-        if let Some(finding) = self.list.last_mut() {
-            finding.key = Some(key.to_owned());
+            findings.add(response, Finding::error("forbidden-name", message).with_rule(&member("forbidden")));
         }
     }
 }

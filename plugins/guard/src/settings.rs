@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{GlobList, IgnoreGlob, KeyGlob};
+use tidegate_plugin::violations::Response;
 use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::Share;
@@ -34,18 +35,6 @@ pub struct GuardSettings {
     pub(crate) allow: GlobList,
     /// The response to a violation of each rule.
     pub(crate) on_violation: OnViolation,
-}
-
-/// The response to a plan that violates a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Response {
-    /// The plan is denied.
-    Deny,
-    /// The plan is held for approval.
-    Hold,
-    /// The violation is reported, and does not change the verdict.
-    Report,
 }
 
 /// The response of each rule, by the rule's name.

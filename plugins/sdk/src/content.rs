@@ -11,7 +11,7 @@ use crate::Failure;
 const MAX_KEYS: usize = 1_000;
 
 /// Limit of one `read-range`, in bytes. Source: `wit/plugin.wit`.
-const MAX_RANGE_BYTES: u32 = 1024 * 1024;
+pub(crate) const MAX_RANGE_BYTES: u32 = 1024 * 1024;
 
 /// The first `max_bytes` bytes (up to 64 KiB) of each key, or all bytes of a shorter object, in the order of `keys`.
 ///
@@ -28,6 +28,15 @@ pub fn heads(keys: &[String], max_bytes: u32) -> Vec<Result<Vec<u8>, ReadError>>
 #[must_use]
 pub fn texts(keys: &[String], max_bytes: u32) -> Vec<Result<String, ReadError>> {
     keys.chunks(MAX_KEYS).flat_map(|chunk| source::texts(chunk, max_bytes)).collect()
+}
+
+/// Up to `len` bytes (up to 1 MiB) of one object from `offset`, fewer at its end.
+///
+/// # Errors
+///
+/// The run does not have the key, storage fails, or the read budget of the run is spent.
+pub fn range(key: &str, offset: u64, len: u32) -> Result<Vec<u8>, ReadError> {
+    source::range(key, offset, len)
 }
 
 /// All bytes of an object; `None` if the run does not have the key.

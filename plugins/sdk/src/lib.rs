@@ -50,6 +50,8 @@
 //! | [`settings`] | settings that are checked when a configuration is loaded, with a canonical form |
 //! | [`glob`] | the patterns of the bundled plugins, as types for settings |
 //! | [`content`] | reading the objects of a run |
+//! | [`reader`] | reading many objects within the read budget |
+//! | [`violations`] | the responses of a policy, as settings, and its judgement |
 //! | [`edge`] | rules for requests, on a site with an edge |
 //! | [`key`] | the rules for keys |
 //! | [`log`] | diagnostics |
@@ -62,21 +64,25 @@ pub mod bindings;
 pub mod content;
 pub mod edge;
 mod export;
+mod file_list;
 pub mod key;
 mod lines;
 pub mod log;
 mod pointer;
 mod policy;
+pub mod reader;
 pub mod settings;
 mod sync;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod types;
+pub mod violations;
 
 pub use tidegate_glob as glob;
 
 #[doc(hidden)]
 pub use export::{PolicySession, SyncSession};
+pub use file_list::FileList;
 pub use lines::LineFindings;
 pub use pointer::Pointer;
 pub use policy::{Change, ChangeKind, Judgement, PolicyPlugin, Totals, Verdict};
