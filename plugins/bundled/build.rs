@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tidegate_plugin_build::{BuiltPlugin, PluginBuild};
 
 /// The bundled plugins, by their folders next to this one.
-const PLUGINS: [&str; 7] = ["exclude", "guard", "headers", "mime", "rewrite", "script", "script-policy"];
+const PLUGINS: [&str; 10] =
+    ["budget", "exclude", "guard", "headers", "leaks", "links", "mime", "rewrite", "script", "script-policy"];
 
 /// Those with C code, which need a C compiler for WebAssembly.
 const WITH_C: [&str; 2] = ["script", "script-policy"];
@@ -99,7 +100,7 @@ fn sources(root: &Path) -> Vec<PathBuf> {
     let crates = PLUGINS
         .iter()
         .map(|name| format!("plugins/{name}"))
-        .chain(["plugins/sdk", "plugins/script-engine", "crates/glob"].map(str::to_owned));
+        .chain(["plugins/references", "plugins/sdk", "plugins/script-engine", "crates/glob"].map(str::to_owned));
     let parts = crates.flat_map(|folder| [root.join(&folder).join("Cargo.toml"), root.join(folder).join("src")]);
     parts.chain([root.join("Cargo.toml"), root.join("Cargo.lock"), root.join("wit")]).collect()
 }

@@ -88,9 +88,12 @@ fn every_bundled_plugin_loads_and_accepts_its_defaults() {
     assert_eq!(
         kinds,
         [
+            ("budget", PluginKind::Policy),
             ("exclude", PluginKind::Sync),
             ("guard", PluginKind::Policy),
             ("headers", PluginKind::Sync),
+            ("leaks", PluginKind::Policy),
+            ("links", PluginKind::Policy),
             ("mime", PluginKind::Sync),
             ("rewrite", PluginKind::Sync)
         ]

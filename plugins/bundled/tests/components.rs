@@ -15,9 +15,9 @@ fn interfaces(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn has_all_five_plugins() {
+fn has_all_eight_plugins() {
     let names: Vec<_> = PLUGINS.iter().map(|plugin| plugin.name).collect();
-    assert_eq!(names, ["exclude", "guard", "headers", "mime", "rewrite"]);
+    assert_eq!(names, ["budget", "exclude", "guard", "headers", "leaks", "links", "mime", "rewrite"]);
     assert!(find("mime").is_some());
     assert!(find("tidegate_plugin").is_none());
 }
@@ -25,7 +25,8 @@ fn has_all_five_plugins() {
 #[test]
 fn each_exports_one_kind_of_plugin() {
     for plugin in PLUGINS {
-        let kind = if plugin.name == "guard" { "policy" } else { "sync" };
+        let is_policy = ["budget", "guard", "leaks", "links"].contains(&plugin.name);
+        let kind = if is_policy { "policy" } else { "sync" };
         let mut expected = [format!("tidegate:plugin/{kind}@0.1.0"), "tidegate:plugin/settings@0.1.0".to_owned()];
         let mut exports = interfaces(plugin.bytes).1;
         expected.sort();

@@ -43,6 +43,13 @@ pub(crate) fn settings(plugin: &str) -> Value {
             { "glob": "*.pdf", "set": { "content-disposition": "attachment" }, "remove": ["expires"] },
         ] }),
         "guard" => json!({ "max-deletes": 200, "max-delete-share": 0.2, "max-object-bytes": 1_000_000_000 }),
+        "budget" => json!({
+            "rules": [{ "files": "*.js", "max-file": "100 MB", "max-total": "100 GB" }],
+            "pages": { "max": "1 GB" },
+        }),
+        // A listing that is repeated has links to what is not repeated, and documentation has secrets of examples.
+        "leaks" => json!({ "on-violation": "report" }),
+        "links" => json!({ "on-violation": { "links": "report", "assets": "report" } }),
         _ => json!({}),
     }
 }
