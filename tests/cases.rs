@@ -72,7 +72,10 @@ struct ExpectedOperation {
 fn describe_plan(planned: &PlannedPublish) -> ExpectedPlan {
     let totals = serde_json::to_value(&planned.plan.totals).unwrap();
     let totals = totals.as_object().unwrap().clone().into_iter().filter(|(_, count)| *count != 0).collect();
-    let policies = planned.judgements.iter().map(|judgement| format!("{}: {}", judgement.plugin, judgement.verdict));
+    let policies = planned.judgements.iter().map(|judgement| {
+        let observed = if judgement.mode.is_enforced() { "" } else { " (observed)" };
+        format!("{}: {}{observed}", judgement.plugin, judgement.verdict)
+    });
     let findings = planned.findings.iter().chain(planned.judgements.iter().flat_map(|judgement| &judgement.findings));
     ExpectedPlan::Planned {
         operations: planned.plan.operations.iter().map(describe_operation).collect(),

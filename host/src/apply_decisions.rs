@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tidegate_core::config::{EditKind, MissingGrant, PluginGrant};
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite, ExcludedObject, TraceStep};
 use tidegate_core::headers::{HeaderPool, MAX_METADATA_BYTES, ObjectHeader, ObjectHeaders};
 use tidegate_core::key::{Key, MAX_KEY_BYTES};
@@ -52,9 +53,10 @@ pub(super) struct PluginDecisions {
     pub(super) redirects: Vec<AddedRedirect>,
 }
 
-/// The plugin whose decisions are applied, and whether they leave a trail.
+/// The plugin whose decisions are applied, what it may do, and whether they leave a trail.
 pub(super) struct DecisionContext<'a> {
     pub(super) plugin: &'a str,
+    pub(super) grant: Option<&'a PluginGrant>,
     pub(super) trace: Trace,
 }
 
@@ -107,9 +109,9 @@ pub(super) fn apply(
                 }
                 false
             }
-            Err(malformed) => {
+            Err(cause) => {
                 let (rule, key) = (decision.rule.clone(), Some(from.to_string()));
-                error = Some(LocatedCause { rule, key, ..malformed.into() });
+                error = Some(LocatedCause { rule, key, ..cause.into() });
                 true
             }
         }
@@ -134,22 +136,26 @@ pub(super) fn apply(
 }
 
 /// Applies one decision to one entry; returns whether the entry is published.
-fn apply_decision(
+pub(super) fn apply_decision(
     context: &DecisionContext<'_>,
     entry: &mut DesiredEntry,
     decision: &CheckedDecision,
-) -> Result<bool, MalformedAnswer> {
+) -> Result<bool, FailureCause> {
     let mut effects = TraceEffects::new(context);
     let publish = match &decision.action {
         Action::Publish(edits) => {
-            edits.iter().try_for_each(|edit| apply_edit(entry, edit, &mut effects))?;
+            for edit in edits {
+                context.check_grant(edit_kind(edit), header_name(edit))?;
+                apply_edit(entry, edit, &mut effects)?;
+            }
             true
         }
         Action::Exclude => {
+            context.check_grant(Some(EditKind::Exclude), None)?;
             effects.add(|| "excluded".to_owned());
             false
         }
-        Action::Other(attribute) => return Err(unknown_name("action", &attribute.name)),
+        Action::Other(attribute) => return Err(unknown_name("action", &attribute.name).into()),
     };
     effects.append_to(&mut entry.trail, context, &decision.rule, &decision.reason);
     Ok(publish)
@@ -157,13 +163,14 @@ fn apply_decision(
 
 fn place_redirect(context: &DecisionContext<'_>, added: AddedRedirect) -> Result<PlacedEntry, LocatedCause> {
     let AddedRedirect { key: name, redirect, rule, reason } = added;
-    let located = |malformed: MalformedAnswer| LocatedCause {
+    let located = |cause: FailureCause| LocatedCause {
         rule: rule.clone(),
         key: Some(sanitize(&name, MAX_KEY_BYTES)),
-        ..malformed.into()
+        ..cause.into()
     };
-    let key = parse_key(&name).map_err(located)?;
-    let target = RedirectTarget::new(&redirect).map_err(|error| located(error.into()))?;
+    context.check_grant(Some(EditKind::AddRedirect), None).map_err(|missing| located(missing.into()))?;
+    let key = parse_key(&name).map_err(|malformed| located(malformed.into()))?;
+    let target = RedirectTarget::new(&redirect).map_err(|error| located(MalformedAnswer::from(error).into()))?;
     let mut effects = TraceEffects::new(context);
     effects.add(|| format!("added as a redirect to {target}"));
     let mut trail = Vec::new();
@@ -248,6 +255,37 @@ fn apply_edit(entry: &mut DesiredEntry, edit: &Edit, effects: &mut TraceEffects)
         Edit::Other(attribute) => return Err(unknown_name("edit", &attribute.name)),
     }
     Ok(())
+}
+
+/// The kind of an edit; `None` for one that this host does not know.
+pub(super) fn edit_kind(edit: &Edit) -> Option<EditKind> {
+    match edit {
+        Edit::Rename(_) => Some(EditKind::Rename),
+        Edit::SetHeader(_) => Some(EditKind::SetHeader),
+        Edit::RemoveHeader(_) => Some(EditKind::RemoveHeader),
+        Edit::SetMetadata(_) => Some(EditKind::SetMetadata),
+        Edit::RemoveMetadata(_) => Some(EditKind::RemoveMetadata),
+        Edit::Redirect(_) => Some(EditKind::Redirect),
+        Edit::Other(_) => None,
+    }
+}
+
+/// The header that an edit sets or removes.
+fn header_name(edit: &Edit) -> Option<&str> {
+    match edit {
+        Edit::SetHeader(header) => Some(bounded_name(&header.name)),
+        Edit::RemoveHeader(name) => Some(bounded_name(name)),
+        Edit::Rename(_) | Edit::SetMetadata(_) | Edit::RemoveMetadata(_) | Edit::Redirect(_) | Edit::Other(_) => None,
+    }
+}
+
+impl DecisionContext<'_> {
+    fn check_grant(&self, kind: Option<EditKind>, header: Option<&str>) -> Result<(), MissingGrant> {
+        match (self.grant, kind) {
+            (Some(grant), Some(kind)) => grant.check_edit(kind, header),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The part of a header's or metadata entry's name that is parsed: enough to accept every valid name, and a short

@@ -69,15 +69,15 @@ impl Compiler {
         Ok(CompiledPlugin { component: Sha256Hex::of(bytes), identified, code })
     }
 
-    /// The files of `compiled/` by name: the code of each plugin, and the index. `bundled` has the component of each
-    /// bundled plugin by name.
+    /// The files of `compiled/` by name: the code of each plugin, and the index. `unpinned` has the component of each
+    /// plugin whose digest is not in the configuration.
     ///
     /// # Errors
     /// None in practice: the index is plain text and numbers.
     pub fn files(
         &self,
         plugins: Vec<CompiledPlugin>,
-        bundled: BTreeMap<String, Sha256Hex>,
+        unpinned: BTreeMap<String, Sha256Hex>,
     ) -> Result<BTreeMap<String, Vec<u8>>, serde_json::Error> {
         let (mut files, mut components) = (BTreeMap::new(), BTreeMap::new());
         for CompiledPlugin { component, identified, code } in plugins {
@@ -85,7 +85,7 @@ impl Compiler {
             files.insert(file_name(&component, self.target), code);
             components.insert(component, packaged);
         }
-        let mut index = serde_json::to_vec_pretty(&PackageIndex::new(self.target, bundled, components))?;
+        let mut index = serde_json::to_vec_pretty(&PackageIndex::new(self.target, unpinned, components))?;
         index.push(b'\n');
         files.insert(INDEX.to_owned(), index);
         Ok(files)

@@ -1,5 +1,6 @@
 //! Settings: the plugin validates them and returns their canonical form.
 
+use tidegate_core::config::{PluginGrant, PluginMode};
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer, PluginFailure};
@@ -18,11 +19,13 @@ const MAX_ISSUES: usize = 100;
 
 const VALIDATE: &str = "settings.validate";
 
-/// A plugin with its canonical settings.
+/// A plugin with its canonical settings, and what it may do.
 #[derive(Debug, Clone)]
 pub struct ConfiguredPlugin {
     plugin: Plugin,
     settings: String,
+    grant: Option<PluginGrant>,
+    mode: PluginMode,
 }
 
 /// One mistake in settings.
@@ -104,7 +107,8 @@ impl Plugin {
         };
         let difference = match self.call_validate(&canonical)? {
             Ok(again) if again == canonical => {
-                return Ok(ConfiguredPlugin { plugin: self.clone(), settings: canonical });
+                let (plugin, mode) = (self.clone(), PluginMode::default());
+                return Ok(ConfiguredPlugin { plugin, settings: canonical, grant: None, mode });
             }
             Ok(again) => format!("returns `{}` for `{}`", sanitize(&again, 200), sanitize(&canonical, 200)),
             Err(refused) => {
@@ -117,8 +121,8 @@ impl Plugin {
     fn call_validate(&self, settings: &str) -> Result<Validated, PluginFailure> {
         let find = |_: &str| None;
         let engine = self.engine();
-        let content = ContentServer::new(&find, &NoContent, engine.limits(), 0);
-        let spec = RunSpec { engine, name: self.name(), objects: 0, content, has_edge: false };
+        let content = ContentServer::new(&find, &NoContent, engine.limits(), 0, None);
+        let spec = RunSpec { engine, name: self.name(), objects: 0, content, has_edge: false, grant: None };
         // The worlds have distinct types for the same interface.
         macro_rules! validate {
             ($plugin:expr, $bindings:ty) => {
@@ -185,6 +189,30 @@ impl ConfiguredPlugin {
     #[must_use]
     pub fn settings(&self) -> &str {
         &self.settings
+    }
+
+    /// Limits what it may do; without a grant it may do everything that its contract offers.
+    #[must_use]
+    pub fn with_grant(self, grant: Option<PluginGrant>) -> Self {
+        Self { grant, ..self }
+    }
+
+    /// Sets whether it has an effect.
+    #[must_use]
+    pub fn with_mode(self, mode: PluginMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// What it may do; everything without a grant.
+    #[must_use]
+    pub fn grant(&self) -> Option<&PluginGrant> {
+        self.grant.as_ref()
+    }
+
+    /// Whether it has an effect.
+    #[must_use]
+    pub fn mode(&self) -> PluginMode {
+        self.mode
     }
 }
 

@@ -6,8 +6,9 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use tidegate_core::config::{MissingGrant, ReadGrant};
 use tidegate_core::content::{ContentReader, ReadError};
-use tidegate_core::key::Key;
+use tidegate_core::key::{Key, MAX_KEY_BYTES};
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
 use super::limits::Limits;
@@ -20,6 +21,7 @@ pub(super) type ReadResult = Result<Vec<u8>, ReadRefusal>;
 pub(super) enum ReadRefusal {
     NotFound,
     Budget,
+    NotGranted(MissingGrant),
     Unavailable(String),
 }
 
@@ -73,11 +75,13 @@ pub(super) struct ContentServer<'a> {
     content: &'a dyn ContentReader,
     reads_allowed: u64,
     bytes_allowed: u64,
+    grant: Option<ReadGrant>,
     time_allowed: Duration,
     reads: u64,
     bytes: u64,
     time: Duration,
     exhausted: bool,
+    not_granted: Option<String>,
     unavailable: Option<String>,
 }
 
@@ -91,22 +95,33 @@ pub(super) struct ReadTotals {
     pub(super) time: Duration,
     /// A read was refused because the budget was spent.
     pub(super) exhausted: bool,
+    /// The first key that was refused because of the grant.
+    pub(super) not_granted: Option<String>,
     /// The first error of the storage.
     pub(super) unavailable: Option<String>,
 }
 
 impl<'a> ContentServer<'a> {
-    pub(super) fn new(find: &'a FindObject<'a>, content: &'a dyn ContentReader, limits: &Limits, objects: u64) -> Self {
+    pub(super) fn new(
+        find: &'a FindObject<'a>,
+        content: &'a dyn ContentReader,
+        limits: &Limits,
+        objects: u64,
+        grant: Option<ReadGrant>,
+    ) -> Self {
+        let (reads, bytes) = (limits.reads_for(objects), limits.read_bytes_for(objects));
         Self {
             find,
             content,
-            reads_allowed: limits.reads_for(objects),
-            bytes_allowed: limits.read_bytes_for(objects),
+            reads_allowed: grant.map_or(reads, |grant| grant.reads_of(reads)),
+            bytes_allowed: grant.map_or(bytes, |grant| grant.of(bytes)),
+            grant,
             time_allowed: limits.reading_time,
             reads: 0,
             bytes: 0,
             time: Duration::ZERO,
             exhausted: false,
+            not_granted: None,
             unavailable: None,
         }
     }
@@ -129,6 +144,7 @@ impl<'a> ContentServer<'a> {
             bytes_allowed: self.bytes_allowed,
             time: self.time,
             exhausted: self.exhausted,
+            not_granted: self.not_granted,
             unavailable: self.unavailable,
         }
     }
@@ -180,6 +196,12 @@ impl<'a> ContentServer<'a> {
         let found = find(key).map(|(source, size)| (source, bytes_of(size)));
         let bytes = found.map_or(0, |(_, bytes)| bytes);
         if self.reads >= self.reads_allowed || self.bytes.saturating_add(bytes) > self.bytes_allowed {
+            // A plugin can do with less than the budget of a run, which every plugin has. What it may not do ends its run.
+            if let Some(granted) = self.grant {
+                self.not_granted.get_or_insert_with(|| sanitize(key, MAX_KEY_BYTES));
+                let more = MissingGrant::MoreReads { read: self.bytes, reads: self.reads, asked: bytes, granted };
+                return Err(ReadRefusal::NotGranted(if granted.is_none() { MissingGrant::Read } else { more }));
+            }
             self.exhausted = true;
             return Err(ReadRefusal::Budget);
         }

@@ -1,9 +1,10 @@
 //! The rules for requests that a plugin adds: each is checked when it arrives, within the budget of the run.
 
+use tidegate_core::config::PluginGrant;
 use tidegate_core::edge::{
     EdgeHeaderRule, EdgeRedirect, EdgeRules, RuleError, RuleOrigin, RulePath, RuleStatus, RuleTarget, SlashMatch,
 };
-use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer};
+use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
 use tidegate_core::sanitize::{REASON_BYTES, sanitize};
 
 use super::answer::{check_attributes, check_pointer};
@@ -19,6 +20,8 @@ pub(super) struct EdgeCollector {
     plugin: String,
     /// Whether rules are accepted: the site has an edge, and a run has begun.
     is_open: bool,
+    /// What the plugin may do; everything without a grant.
+    grant: Option<PluginGrant>,
     rules: EdgeRules,
     count: usize,
     bytes: usize,
@@ -35,14 +38,17 @@ trait WireRule: Sized {
     fn pointer(&self) -> &str;
     /// Its size in memory, in bytes.
     fn bytes(&self) -> usize;
+    /// The headers that it sets or removes.
+    fn headers(&self) -> impl Iterator<Item = &str>;
     fn check(self, plugin: &str) -> Result<Self::Checked, MalformedAnswer>;
 }
 
 impl EdgeCollector {
-    pub(super) fn new(plugin: &str, is_open: bool, limits: &Limits) -> Self {
+    pub(super) fn new(plugin: &str, is_open: bool, grant: Option<PluginGrant>, limits: &Limits) -> Self {
         Self {
             plugin: plugin.to_owned(),
             is_open,
+            grant,
             rules: EdgeRules::default(),
             count: 0,
             bytes: 0,
@@ -88,6 +94,12 @@ impl EdgeCollector {
         let mut checked = Vec::with_capacity(rules.len());
         for (index, rule) in (0..).zip(rules) {
             let pointer = check_pointer(rule.pointer().to_owned()).unwrap_or_default();
+            if let Some(Err(missing)) = self.grant.as_ref().map(|grant| grant.check_edge(rule.headers())) {
+                let message = missing.to_string();
+                let cause = Box::new(FailureCause::NotGranted(missing));
+                self.refused.get_or_insert(LocatedCause { cause, rule: pointer, key: None });
+                return Err(wire::RuleError::Invalid(wire::InvalidRule { index, message }));
+            }
             match rule.check(&self.plugin) {
                 Ok(rule) => checked.push(rule),
                 Err(malformed) => {
@@ -111,6 +123,10 @@ impl WireRule for wire::RedirectRule {
     fn bytes(&self) -> usize {
         let texts = self.path.len() + self.target.as_ref().map_or(0, String::len) + self.rule.len() + self.reason.len();
         size_of::<EdgeRedirect>() + texts + attribute_bytes(&self.attributes)
+    }
+
+    fn headers(&self) -> impl Iterator<Item = &str> {
+        std::iter::empty()
     }
 
     fn check(self, plugin: &str) -> Result<EdgeRedirect, MalformedAnswer> {
@@ -143,6 +159,10 @@ impl WireRule for wire::HeaderRule {
         let texts = self.path.len() + self.rule.len() + self.reason.len();
         let headers = attribute_bytes(&self.headers) + attribute_bytes(&self.attributes);
         size_of::<EdgeHeaderRule>() + texts + headers + removals
+    }
+
+    fn headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|header| header.name.as_str()).chain(self.removals.iter().map(String::as_str))
     }
 
     fn check(self, plugin: &str) -> Result<EdgeHeaderRule, MalformedAnswer> {

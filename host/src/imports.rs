@@ -88,6 +88,12 @@ fn read(store: &mut StoreContextMut<'_, StoreState>, content: RequestedContent) 
     let ReadReply { answers, reading } = request(&state.requests, content)
         .ok_or_else(|| Stop(FailureCause::Host("its reads are no longer served".to_owned())))?;
     state.clock.exclude(reading);
+    if let Some(missing) = answers.iter().find_map(|answer| match answer {
+        Err(ReadRefusal::NotGranted(missing)) => Some(missing.clone()),
+        _ => None,
+    }) {
+        return Err(Stop(missing.into()).into());
+    }
     let bytes: u64 = answers.iter().flatten().map(|body| body.len() as u64).sum();
     let added = bytes.saturating_mul(state.fuel_per_byte_read);
     state.fuel_allowed = state.fuel_allowed.saturating_add(added);
@@ -97,7 +103,7 @@ fn read(store: &mut StoreContextMut<'_, StoreState>, content: RequestedContent) 
         .map(|answer| {
             answer.map_err(|refusal| match refusal {
                 ReadRefusal::NotFound => ReadError::NotFound,
-                ReadRefusal::Budget => ReadError::BudgetExhausted,
+                ReadRefusal::Budget | ReadRefusal::NotGranted(_) => ReadError::BudgetExhausted,
                 ReadRefusal::Unavailable(reason) => ReadError::Unavailable(reason),
             })
         })

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Sender, channel};
 
+use tidegate_core::config::PluginGrant;
 use tidegate_core::edge::EdgeRules;
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
@@ -54,8 +55,10 @@ pub(super) struct RunSpec<'a> {
     pub(super) objects: u64,
     /// Serves the plugin's reads.
     pub(super) content: ContentServer<'a>,
-    /// Whether the plugin may add rules for requests.
+    /// Whether the site has an edge, so that rules for requests can be added.
     pub(super) has_edge: bool,
+    /// What the plugin may do; everything without a grant.
+    pub(super) grant: Option<&'a PluginGrant>,
 }
 
 /// Creates an instance, works with it, and drops it.
@@ -66,8 +69,8 @@ pub(super) fn run<B, T: Send>(
     instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B> + Send,
     work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause> + Send,
 ) -> (Result<T, PluginFailure>, PluginUsage) {
-    let RunSpec { engine, name, objects, content, has_edge } = spec;
-    let edge = EdgeCollector::new(name, has_edge, engine.limits());
+    let RunSpec { engine, name, objects, content, has_edge, grant } = spec;
+    let edge = EdgeCollector::new(name, has_edge, grant.cloned(), engine.limits());
     let (requests, incoming) = channel();
     let (outcome, reads) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -86,8 +89,11 @@ pub(super) fn run<B, T: Send>(
     name.clone_into(&mut usage.plugin);
     usage.objects = objects;
     usage.reads = reads.reads;
+    usage.reads_allowed = reads.reads_allowed;
     usage.bytes_read = reads.bytes;
+    usage.bytes_read_allowed = reads.bytes_allowed;
     usage.reading = reads.time;
+    usage.measure_headroom();
     match result {
         Ok(value) => (Ok(value), usage),
         Err(cause) => {
@@ -127,9 +133,11 @@ fn run_on_this_thread<B, T>(
             let mut instance = Instance { store, bindings, last_call: START };
             let result = work(&mut instance);
             let Instance { store, last_call, .. } = instance;
-            ThreadOutcome { result, last_call, usage: usage(store, engine.limits()) }
+            ThreadOutcome { result, last_call, usage: usage(store, engine.limits(), objects) }
         }
-        Err(cause) => ThreadOutcome { result: Err(cause), last_call: START, usage: usage(store, engine.limits()) },
+        Err(cause) => {
+            ThreadOutcome { result: Err(cause), last_call: START, usage: usage(store, engine.limits(), objects) }
+        }
     }
 }
 
@@ -182,7 +190,7 @@ fn call_timed<R>(
     }
 }
 
-fn usage(mut store: Store<StoreState>, limits: &Limits) -> PluginUsage {
+fn usage(mut store: Store<StoreState>, limits: &Limits, objects: u64) -> PluginUsage {
     let left = store.get_fuel().unwrap_or(0);
     let state = store.data_mut();
     let (logs, logs_dropped) = state.log.take();
@@ -190,6 +198,7 @@ fn usage(mut store: Store<StoreState>, limits: &Limits) -> PluginUsage {
         fuel_used: state.fuel_allowed.saturating_sub(left),
         fuel_allowed: state.fuel_allowed,
         wall: state.clock.ran(),
+        wall_allowed: limits.time_for(objects),
         memory_peak: state.memory.peak(),
         memory_allowed: limits.memory_bytes,
         logs,
@@ -228,10 +237,15 @@ fn failure_cause(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureC
     }
 }
 
-/// Adds refused reads to a failure that the plugin reported. If the storage failed, it is not the plugin's error.
+/// Adds refused reads to a failure: to one that the plugin reported, and the key to one about its grant. If the storage
+/// failed, it is not the plugin's error.
 fn with_refused_reads(located: LocatedCause, reads: &ReadTotals) -> LocatedCause {
-    let LocatedCause { cause, rule, key } = located;
+    let LocatedCause { cause, rule, mut key } = located;
     let cause = match (*cause, &reads.unavailable) {
+        (FailureCause::NotGranted(missing), _) => {
+            key = key.or_else(|| reads.not_granted.clone());
+            FailureCause::NotGranted(missing)
+        }
         (FailureCause::Reported { code, message }, Some(why)) => {
             FailureCause::Unread { code, message, why: why.clone() }
         }

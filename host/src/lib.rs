@@ -28,7 +28,7 @@
 //! | `loaded`, `compiler`, `compiler_process` | loading plugins, and compiling them, with limits on memory and time |
 //! | `instance`, `configured` | one run of one plugin, and the validation of settings |
 //! | `answer`, `wire`, `bindings` | checks of answers, and conversions from and to the contract's types |
-//! | [`sync`], `apply_decisions` | sync plugins: from an artifact to the desired site |
+//! | [`sync`], `apply_decisions`, `observe` | sync plugins: from an artifact to the desired site; plugins that change nothing |
 //! | [`policy`] | policy plugins: from a plan to judgements |
 //!
 //! The feature `compile` adds the compiler and the code cache. Without it, the host runs only packaged code, and the
@@ -54,6 +54,7 @@ mod instance;
 mod kind;
 pub mod limits;
 mod loaded;
+mod observe;
 pub mod policy;
 mod store;
 mod structure;

@@ -1,5 +1,6 @@
 //! Runs policy plugins: each one reviews the finished plan.
 
+use tidegate_core::config::PluginMode;
 use tidegate_core::content::ContentReader;
 use tidegate_core::plan_review::{Judgement, PlanReview, Verdict};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
@@ -14,10 +15,11 @@ use super::content_server::ContentServer;
 use super::instance::{Instance, RunSpec, START, run};
 use super::limits::Limits;
 use super::loaded::LinkedPlugin;
+use super::observe::failure_finding;
 use super::wire::{with_changes, with_run};
 
 /// Runs every policy, even after a denial. Returns one judgement for each, in the order of `policies`. A trap, a spent
-/// budget or a malformed answer is a denial.
+/// budget or a malformed answer is a denial, and a finding of a policy that is only observed.
 ///
 /// Blocks; plugins read the artifact through `content`, which is called on this thread.
 #[must_use]
@@ -41,25 +43,30 @@ fn review_one(
         let cause = FailureCause::Kind { is: configured.plugin().kind().as_str() };
         let failure = Some(PluginFailure::new(&plugin, START, cause.into(), None));
         let (findings, usage) = (Vec::new(), PluginUsage::default());
-        return Judgement { plugin, verdict: Verdict::Deny, findings, failure, usage };
+        return Judgement { plugin, mode: PluginMode::Enforce, verdict: Verdict::Deny, findings, failure, usage };
     };
     let engine = configured.plugin().engine();
     let objects = review.changes().len() as u64;
     let find = |key: &str| review.source(key);
-    let content = ContentServer::new(&find, content, engine.limits(), objects);
+    let (grant, mode) = (configured.grant(), configured.mode());
+    let content = ContentServer::new(&find, content, engine.limits(), objects, grant.map(|grant| grant.reads));
     let mut findings = FindingsBudget::new(configured.name(), engine.limits());
     let (verdict, mut usage) = run(
-        RunSpec { engine, name: configured.name(), objects, content, has_edge: false },
+        RunSpec { engine, name: configured.name(), objects, content, has_edge: false, grant },
         |store| policy.instantiate(store),
         |instance| call_plugin(instance, configured, review, facts, engine.limits(), &mut findings),
     );
-    let (findings, dropped) = findings.finish();
-    usage.findings_dropped = dropped;
+    let (mut findings, dropped) = findings.finish();
+    (usage.findings_dropped, usage.mode) = (dropped, mode);
     let (verdict, failure) = match verdict {
         Ok(verdict) => (verdict, None),
+        Err(failure) if mode == PluginMode::Observe => {
+            findings.push(failure_finding(&failure));
+            (Verdict::Deny, None)
+        }
         Err(failure) => (Verdict::Deny, Some(failure.without_usage())),
     };
-    Judgement { plugin, verdict, findings, failure, usage }
+    Judgement { plugin, mode, verdict, findings, failure, usage }
 }
 
 fn call_plugin(

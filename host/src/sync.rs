@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tidegate_core::artifact::Artifact;
+use tidegate_core::config::PluginMode;
 use tidegate_core::content::ContentReader;
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
 use tidegate_core::edge::EdgeRules;
 use tidegate_core::finding::Finding;
 use tidegate_core::key::{Key, MAX_KEY_BYTES};
+use tidegate_core::observed::ObservedPlugin;
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
@@ -24,6 +26,7 @@ use super::content_server::ContentServer;
 use super::instance::{Instance, RunSpec, START, run};
 use super::limits::Limits;
 use super::loaded::LinkedPlugin;
+use super::observe::observe;
 use super::wire::{with_entries, with_run};
 
 const DECIDE: &str = "sync.decide";
@@ -38,6 +41,8 @@ pub struct TransformedArtifact {
     pub edge: EdgeRules,
     /// The findings, in the order of the plugins.
     pub findings: Vec<Finding>,
+    /// What plugins would have done that are only observed.
+    pub observed: Vec<ObservedPlugin>,
     /// What each plugin used, in the order of the plugins.
     pub usage: Vec<PluginUsage>,
 }
@@ -46,6 +51,8 @@ pub struct TransformedArtifact {
 /// keys.
 ///
 /// Blocks; plugins read the artifact through `content`, which is called on this thread.
+///
+/// A plugin that is only observed changes nothing, and its failure is a finding.
 ///
 /// # Errors
 /// The first [`PluginFailure`]. Later plugins have not run then.
@@ -58,11 +65,19 @@ pub fn transform(
 ) -> Result<TransformedArtifact, PluginFailure> {
     let mut desired = DesiredSite::unshaped(artifact);
     let mut edge = EdgeRules::default();
-    let (mut findings, mut usages) = (Vec::new(), Vec::new());
+    let (mut findings, mut usages, mut observed) = (Vec::new(), Vec::new(), Vec::new());
     for configured in plugins {
+        if configured.mode() == PluginMode::Observe {
+            let watched = observe(configured, &desired, facts, content);
+            findings.extend(watched.findings);
+            observed.push(watched.decisions);
+            usages.push(watched.usage);
+            continue;
+        }
         let (answers, mut usage) = run_plugin(configured, desired.entries(), facts, content, trace);
         let answers = answers?;
-        let context = DecisionContext { plugin: configured.name(), trace };
+        (usage.edits, usage.edge_rules) = (answers.decisions.count_edits(), answers.edge_rules());
+        let context = DecisionContext { plugin: configured.name(), grant: configured.grant(), trace };
         desired = apply(&context, desired, answers.decisions)
             .map_err(|cause| PluginFailure::new(configured.name(), answers.last_call, cause, Some(usage.clone())))?;
         edge.append(answers.edge);
@@ -70,20 +85,27 @@ pub fn transform(
         findings.extend(answers.findings);
         usages.push(usage);
     }
-    Ok(TransformedArtifact { desired, edge, findings, usage: usages })
+    Ok(TransformedArtifact { desired, edge, findings, observed, usage: usages })
 }
 
 /// All answers of one plugin. Their edits are not checked yet.
-struct PluginAnswers {
-    decisions: PluginDecisions,
-    edge: EdgeRules,
-    findings: Vec<Finding>,
-    findings_dropped: u64,
+pub(super) struct PluginAnswers {
+    pub(super) decisions: PluginDecisions,
+    pub(super) edge: EdgeRules,
+    pub(super) findings: Vec<Finding>,
+    pub(super) findings_dropped: u64,
     /// The call that a failure to apply the decisions names.
-    last_call: &'static str,
+    pub(super) last_call: &'static str,
 }
 
-fn run_plugin(
+impl PluginAnswers {
+    /// The number of rules for requests.
+    pub(super) fn edge_rules(&self) -> u64 {
+        (self.edge.redirects.len() + self.edge.headers.len()) as u64
+    }
+}
+
+pub(super) fn run_plugin(
     configured: &ConfiguredPlugin,
     entries: &[DesiredEntry],
     facts: &RunFacts,
@@ -103,9 +125,10 @@ fn run_plugin(
             DesiredBody::Redirect(_) => None,
         }
     };
-    let content = ContentServer::new(&find, content, engine.limits(), objects);
+    let grant = configured.grant();
+    let content = ContentServer::new(&find, content, engine.limits(), objects, grant.map(|grant| grant.reads));
     run(
-        RunSpec { engine, name: configured.name(), objects, content, has_edge: facts.has_edge() },
+        RunSpec { engine, name: configured.name(), objects, content, has_edge: facts.has_edge(), grant },
         |store| plugin.instantiate(store),
         |instance| call_plugin(instance, configured, entries, facts, engine.limits(), trace),
     )

@@ -5,10 +5,15 @@
     reason = "a test's helpers fail by panicking, and clippy.toml exempts only the tests themselves"
 )]
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tidegate_core::config::SiteName;
+use tidegate_core::config::{EditKind, PluginMode, SiteName};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::{Location, Source};
+use tidegate_core::plan_review::{Judgement, Verdict};
+use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::report::{FailedOperation, InvalidationReport, Outcome, PublishReport};
 use tidegate_core::request::PublishRequest;
 use tidegate_core::timestamp::Timestamp;
@@ -126,6 +131,46 @@ fn metrics_have_the_embedded_format() {
         assert!(metrics.iter().any(|metric| metric["Name"] == name), "{name}");
     }
     assert_eq!(line["Site"], "docs");
+}
+
+#[test]
+fn metrics_have_the_cost_of_each_plugin() {
+    let mut report = report(Outcome::Live);
+    let mut usage = PluginUsage {
+        plugin: "mime".to_owned(),
+        objects: 7,
+        fuel_used: 900,
+        fuel_allowed: 1_000,
+        wall: Duration::from_millis(5),
+        wall_allowed: Duration::from_millis(10),
+        memory_peak: 1,
+        memory_allowed: 1_000,
+        bytes_read: 12,
+        bytes_read_allowed: 1_000,
+        edits: BTreeMap::from([(EditKind::SetHeader, 7), (EditKind::Exclude, 1)]),
+        edge_rules: 2,
+        ..PluginUsage::default()
+    };
+    usage.measure_headroom();
+    report.usage = vec![usage.clone()];
+    let mode = PluginMode::Observe;
+    let usage = PluginUsage { plugin: "guard".to_owned(), mode, edits: BTreeMap::new(), ..usage };
+    let (verdict, failure) = (Verdict::Deny, None);
+    report.judgements = vec![Judgement { plugin: "guard".to_owned(), mode, verdict, findings: vec![], failure, usage }];
+    let entry = entry(RunEnding::Report(Box::new(report)));
+    let metrics = parsed(&entry.metrics());
+    assert_eq!((&metrics["PluginFuel"], &metrics["PluginTime"]), (&json!(1_800), &json!(10)));
+    assert_eq!(
+        metrics["Plugins"]["mime"],
+        json!({
+            "fuel": 900, "milliseconds": 5, "objects": 7, "memory": 1, "bytes-read": 12, "edits": 10, "headroom": 10,
+        })
+    );
+    let line = parsed(&entry.line());
+    let (sync, policy) = (&line["report"]["usage"][0], &line["report"]["judgements"][0]["usage"]);
+    assert_eq!(sync["edits"], json!({ "exclude": 1, "set-header": 7 }));
+    assert_eq!(sync["headroom"], json!({ "fuel": 10, "time": 50, "memory": 99, "reads": 100, "bytes_read": 98 }));
+    assert_eq!((&sync["mode"], &policy["mode"]), (&Value::Null, &json!("observe")));
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn the_package_is_complete_and_reproducible() {
                     let component = Sha256Hex::of(tidegate_bundled_plugins::find(plugin).unwrap().bytes);
                     // `headers` is in a file, not bundled.
                     let bundled = (plugin != "headers").then_some(&component);
-                    assert_eq!(package.bundled(plugin), bundled);
+                    assert_eq!(package.digest_of(plugin), bundled);
                     Plugin::packaged(&engine, &package, plugin, &component).unwrap();
                 }
             }

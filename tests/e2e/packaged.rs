@@ -1,8 +1,10 @@
 //! Plugins from a deployment package: they publish the same site as their components do, and no other plugin is loaded.
 
+use std::io::Cursor;
 use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
+use minisign::KeyPair;
 use tempfile::TempDir;
 use tidegate_core::architecture::Architecture;
 use tidegate_core::lambda_package::{Bootstrap, COMPILED};
@@ -116,4 +118,50 @@ async fn rejects_a_plugin_that_is_not_in_the_package() {
     publish.site = site(&(configuration + &plugin("sync", "guard", "{}")));
     let error = plan_error(&publish).await;
     assert!(error.contains("`guard` is a policy plugin"), "{error}");
+}
+
+/// A signed plugin in S3, without a digest in the configuration.
+#[tokio::test]
+async fn a_signed_plugin_is_verified_when_the_package_is_made() {
+    let world = World::new().await;
+    let key = KeyPair::generate_unencrypted_keypair().unwrap();
+    let configuration = site_with(&format!(
+        "\n[[site.sync]]\nplugin = \"{}\"\nversion = \"1\"\n\n\
+         [plugins]\ntrusted-keys = [\"{}\"]\nrequire-signatures = true\n",
+        remote(),
+        key.pk.to_base64()
+    ));
+    let component = bundled("headers");
+    let put = |name: &'static str, body: Vec<u8>| {
+        world.client().put_object().bucket(STAGING).key(format!("plugins/{name}")).body(body.into()).send()
+    };
+    put("headers.wasm", component.to_vec()).await.unwrap();
+    let architecture = Architecture::of_this_machine().unwrap();
+    let s3 = S3::new(&world.publisher().connection);
+    let bootstrap = || Bootstrap::new(architecture, program(architecture)).unwrap();
+    let error = package(&components(), &s3, &configuration, bootstrap(), |_| ()).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("needs a signature, and `{}.minisig` cannot be read", remote())), "{error}");
+
+    let sign = |comment: &str| {
+        minisign::sign(Some(&key.pk), &key.sk, Cursor::new(component), Some(comment), None).unwrap().into_string()
+    };
+    put("headers.wasm.minisig", sign("name:guard version:1.0.0").into_bytes()).await.unwrap();
+    let error = package(&components(), &s3, &configuration, bootstrap(), |_| ()).await.unwrap_err().to_string();
+    assert!(error.contains("for the plugin `guard`, not for `headers`"), "{error}");
+
+    put("headers.wasm.minisig", sign("name:headers version:1.0.0").into_bytes()).await.unwrap();
+    let unpacked = packaged(&world, &configuration).await;
+    let objects = vec![SourceObject::text("index.html", "<p>hi")];
+    let mut publish = world.publish(&configuration, &Sources { objects, ..Sources::default() }).await;
+    let mut by_components = publish.plan().await.unwrap().plan;
+    assert!(by_components.inputs.plugins[0].signed.take().is_some());
+    // The function trusts its package, so it needs neither the component nor the signature.
+    for key in ["plugins/headers.wasm", "plugins/headers.wasm.minisig"] {
+        world.client().delete_object().bucket(STAGING).key(key).send().await.unwrap();
+    }
+    assert!(publish.plan().await.is_err());
+    let PluginLoader::Components(components) = publish.publisher.plugins else { panic!("not a component loader") };
+    publish.publisher.plugins =
+        PluginLoader::Packaged(components.engine, CodePackage::open(&unpacked.path().join(COMPILED)).unwrap());
+    assert_eq!(publish.plan().await.unwrap().plan, by_components);
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_core::config::{PluginReference, Site, SiteName};
+use tidegate_core::config::{PluginGrant, PluginMode, Site, SiteName};
+use tidegate_core::plugin_signature::SignedPlugin;
 use tidegate_host::ConfiguredPlugin;
 use tidegate_iam::preflight::{PreflightFinding, PreflightSeverity};
 use tidegate_publish::{PluginLoader, S3};
@@ -14,6 +15,7 @@ use crate::configuration::Configuration;
 use crate::context::{AwsContext, component_loader};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{GREEN, RED, YELLOW, print_json};
+use crate::render::describe_trust;
 
 /// The result for one site.
 #[derive(Serialize)]
@@ -48,6 +50,14 @@ struct CheckedPlugin {
     sha256: String,
     /// The settings in their canonical form.
     settings: Value,
+    /// Who signed it, if its signature was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed: Option<SignedPlugin>,
+    /// What it may do; everything without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<PluginGrant>,
+    #[serde(skip_serializing_if = "PluginMode::is_enforced")]
+    mode: PluginMode,
 }
 
 /// Checks every site, and reports all errors instead of the first one.
@@ -80,13 +90,13 @@ async fn check_plugins(site: &Site, loader: &PluginLoader, s3: &S3) -> PluginChe
     let mut site = site.clone();
     let mut not_checked = Vec::new();
     for list in [&mut site.sync, &mut site.policy] {
-        for plugin in list.extract_if(.., |plugin_use| matches!(plugin_use.plugin, PluginReference::Object(_))) {
+        for plugin in list.extract_if(.., |plugin_use| plugin_use.is_in_s3()) {
             not_checked.push(plugin.plugin.to_string());
         }
     }
     match loader.load(&site, s3).await {
         Ok(chain) => {
-            let plugins = chain.sync.iter().chain(&chain.policy).map(CheckedPlugin::new).collect();
+            let plugins = chain.all().map(|(configured, signed)| CheckedPlugin::new(configured, signed)).collect();
             PluginCheck::Passed { plugins, not_checked }
         }
         Err(error) => PluginCheck::Failed { error: error.to_string() },
@@ -94,12 +104,15 @@ async fn check_plugins(site: &Site, loader: &PluginLoader, s3: &S3) -> PluginChe
 }
 
 impl CheckedPlugin {
-    fn new(configured: &ConfiguredPlugin) -> Self {
+    fn new(configured: &ConfiguredPlugin, signed: Option<&SignedPlugin>) -> Self {
         Self {
             plugin: configured.name().to_owned(),
             kind: configured.plugin().kind().as_str(),
             sha256: configured.plugin().sha256().to_string(),
             settings: serde_json::from_str(configured.settings()).unwrap_or_default(),
+            signed: signed.cloned(),
+            grant: configured.grant().cloned(),
+            mode: configured.mode(),
         }
     }
 }
@@ -119,6 +132,11 @@ impl fmt::Display for SiteCheck {
             PluginCheck::Passed { plugins, .. } => {
                 let names: Vec<&str> = plugins.iter().map(|plugin| plugin.plugin.as_str()).collect();
                 writeln!(f, "{GREEN}ok{GREEN:#}     {site}: {}", names.join(", "))?;
+                for CheckedPlugin { plugin, signed, grant, mode, .. } in plugins {
+                    if let Some(trust) = describe_trust(signed.as_ref(), grant.as_ref(), *mode, plugin) {
+                        writeln!(f, "       {trust}")?;
+                    }
+                }
             }
             PluginCheck::Failed { error } => writeln!(f, "{RED}error{RED:#}  {site}: {error}")?,
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use tidegate_core::architecture::Architecture;
-use tidegate_core::config::{Config, PluginReference};
+use tidegate_core::config::{Config, PluginUse};
 use tidegate_core::lambda_package::Bootstrap;
 use tidegate_lambda::package::{PackageInfo, PackagingStep, package as build};
 use tidegate_publish::S3;
@@ -53,7 +53,7 @@ fn describe(step: &PackagingStep, target: Architecture) -> String {
 
 fn has_plugins_in_s3(config: &Config) -> bool {
     let mut plugins = config.sites.iter().flat_map(|site| site.sync.iter().chain(&site.policy));
-    plugins.any(|plugin_use| matches!(plugin_use.plugin, PluginReference::Object(_)))
+    plugins.any(PluginUse::is_in_s3)
 }
 
 fn read_bootstrap(arguments: &PackageArguments, target: Architecture) -> Result<Bootstrap, CliError> {

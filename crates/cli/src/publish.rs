@@ -143,7 +143,7 @@ pub(crate) async fn preview(
     }
     run.adapt(&mut planned.findings, &mut planned.judgements);
     let status = show(common, &planned)?;
-    let verdicts = || planned.judgements.iter().map(|judgement| judgement.verdict);
+    let verdicts = || planned.judgements.iter().map(Judgement::enforced_verdict);
     if verdicts().any(|verdict| verdict == Verdict::Hold) && verdicts().all(|verdict| verdict != Verdict::Deny) {
         print_how_to_approve(common, &run);
     }
@@ -165,6 +165,7 @@ pub(crate) async fn apply(
     let before_writes = |planned: &PlannedPublish| {
         if !common.json && common.verbose > 0 {
             render::plan(&planned.plan);
+            render::trust(&planned.plan.inputs.plugins);
         }
     };
     let progress = Arc::new(OperationCount::new(Arc::clone(&publisher.observer)));
@@ -191,6 +192,9 @@ pub(crate) fn print_report(common: &CommonArguments, report: &PublishReport) -> 
         return print_json(report);
     }
     out!("{report}");
+    if common.verbose > 0 {
+        render::usage(&report.usage, &report.judgements);
+    }
     Ok(())
 }
 
@@ -203,16 +207,22 @@ fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<ExitStatus
             "judgements": planned.judgements,
             "exclusions": planned.exclusions,
             "findings": planned.findings,
+            "observed": planned.observed,
             "usage": planned.usage,
             "milliseconds": planned.milliseconds,
         }))?;
     } else {
         render::plan(&planned.plan);
         render::excluded_folders(&planned.exclusions);
+        render::trust(&planned.plan.inputs.plugins);
+        render::observed(&planned.observed);
         render::findings(&planned.findings);
         render::judgements(&planned.judgements);
+        if common.verbose > 0 {
+            render::usage(&planned.usage, &planned.judgements);
+        }
     }
-    let allowed = |judgement: &Judgement| judgement.verdict == Verdict::Allow;
+    let allowed = |judgement: &Judgement| judgement.enforced_verdict() == Verdict::Allow;
     Ok(if planned.judgements.iter().all(allowed) { ExitStatus::Success } else { ExitStatus::Denied })
 }
 

@@ -1,12 +1,16 @@
 //! A plan for people: one line an operation, then the totals and the verdicts. `anstream` removes colors in a pipe.
 
 use indicatif::HumanBytes;
+use tidegate_core::config::{PluginGrant, PluginMode, PluginReference};
 use tidegate_core::edge::is_versioned;
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::location::Source;
-use tidegate_core::plan::{Action, Operation, OperationKind, Plan, PlannedBody};
+use tidegate_core::observed::ObservedPlugin;
+use tidegate_core::plan::{Action, Operation, OperationKind, Plan, PlannedBody, PluginInput};
 use tidegate_core::plan_review::{Judgement, Verdict};
+use tidegate_core::plugin_signature::SignedPlugin;
+use tidegate_core::plugin_usage::{LogRecord, PluginUsage};
 use tidegate_core::text::{count, rest};
 
 use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW};
@@ -108,15 +112,62 @@ fn origin(operation: &Operation) -> String {
     }
 }
 
+/// Prints what plugins that are not bundled may do, and which ones are only observed.
+pub(crate) fn trust(plugins: &[PluginInput]) {
+    for PluginInput { name, signed, grant, mode, .. } in plugins {
+        if let Some(trust) = describe_trust(signed.as_ref(), grant.as_ref(), *mode, name) {
+            outln!("  {trust}");
+        }
+    }
+}
+
+/// What a plugin may do and who signed it; nothing about a bundled one, which may do everything.
+pub(crate) fn describe_trust(
+    signed: Option<&SignedPlugin>,
+    grant: Option<&PluginGrant>,
+    mode: PluginMode,
+    plugin: &str,
+) -> Option<String> {
+    let is_bundled = matches!(PluginReference::try_from(plugin.to_owned()), Ok(PluginReference::Bundled(_)));
+    if is_bundled && grant.is_none() && mode.is_enforced() {
+        return None;
+    }
+    let observed = if mode.is_enforced() { "" } else { " (observed, changes nothing)" };
+    let grant = grant.map_or_else(|| "may do everything, without a `grant`".to_owned(), ToString::to_string);
+    let signed = signed.map(|signed| format!("; {signed}")).unwrap_or_default();
+    Some(format!("plugin `{plugin}`{observed}: {grant}{signed}"))
+}
+
+/// Prints what plugins would have done that are only observed.
+pub(crate) fn observed(observed: &[ObservedPlugin]) {
+    for plugin in observed {
+        plugin.to_string().lines().for_each(|line| outln!("  {line}"));
+    }
+}
+
+/// Prints what each plugin cost.
+pub(crate) fn usage(sync: &[PluginUsage], judgements: &[Judgement]) {
+    for usage in sync.iter().chain(judgements.iter().map(|judgement| &judgement.usage)) {
+        outln!("  {DIM}{usage}{DIM:#}");
+        for LogRecord { level, message } in &usage.logs {
+            outln!("    {DIM}{}: {message}{DIM:#}", level.as_str());
+        }
+        if usage.logs_dropped > 0 {
+            outln!("    {DIM}{} dropped{DIM:#}", count(usage.logs_dropped, "log record"));
+        }
+    }
+}
+
 /// Prints the verdicts and findings of policies.
 pub(crate) fn judgements(judgements: &[Judgement]) {
     for judgement in judgements {
-        let style = match judgement.verdict {
+        let style = match judgement.enforced_verdict() {
             Verdict::Allow => GREEN,
             Verdict::Hold => YELLOW,
             Verdict::Deny => RED,
         };
-        outln!("  policy `{}`: {style}{}{style:#}", judgement.plugin, judgement.verdict);
+        let observed = if judgement.mode.is_enforced() { "" } else { " (observed, not enforced)" };
+        outln!("  policy `{}`: {style}{}{style:#}{observed}", judgement.plugin, judgement.verdict);
         for finding in &judgement.findings {
             outln!("    {finding}");
         }

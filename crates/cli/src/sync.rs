@@ -168,7 +168,7 @@ fn name_flag(finding: &mut Finding) {
 
 fn plugin_use(name: &str, settings: &Value) -> Result<PluginUse, CliError> {
     let plugin = PluginReference::try_from(name.to_owned()).map_err(CliError::system)?;
-    Ok(PluginUse { plugin, sha256: None, settings: settings.as_object().cloned().unwrap_or_default() })
+    Ok(PluginUse::new(plugin, settings.as_object().cloned().unwrap_or_default()))
 }
 
 /// The name of a choice, as the S3 API writes it.

@@ -76,12 +76,13 @@ pub enum Approval {
     Person,
 }
 
-/// Decides about a plan. It is denied if no policy reviewed it or a policy failed.
+/// Decides about a plan. It is denied if no policy reviewed it or a policy failed. Policies that are only observed do not
+/// count.
 #[must_use]
 pub fn decide(plan: Plan, judgements: Vec<Judgement>, approval: Approval) -> Decision {
-    let denied = judgements.is_empty()
-        || judgements.iter().any(|judgement| judgement.verdict == Verdict::Deny || judgement.failure.is_some());
-    let held = judgements.iter().any(|judgement| judgement.verdict == Verdict::Hold);
+    let is_reviewed = judgements.iter().any(|judgement| judgement.mode.is_enforced());
+    let has = |verdict| judgements.iter().any(|judgement| judgement.enforced_verdict() == verdict);
+    let (denied, held) = (!is_reviewed || has(Verdict::Deny), has(Verdict::Hold));
     match (denied, held, approval) {
         (true, _, _) => Decision::Denied(plan, judgements),
         (false, true, Approval::Policies) => Decision::Held(plan, judgements),

@@ -68,8 +68,11 @@ impl ListingFilter {
     #[must_use]
     pub fn new(plugins: &[PluginUse], base: &Prefix) -> Self {
         let mut lists = Vec::new();
-        for PluginUse { plugin, settings, .. } in plugins {
+        for used in plugins {
+            let PluginUse { plugin, settings, .. } = used;
             match plugin {
+                // What is observed or has a grant acts in the host, which counts and checks its edits.
+                PluginReference::Bundled(_) if !used.is_unrestricted() => break,
                 PluginReference::Bundled(name) if name == EXCLUDE => {
                     let settings = serde_json::from_value(serde_json::Value::Object(settings.clone()));
                     let list = settings.ok().and_then(|settings: ExcludeSettings| settings.into_list().ok());

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::config::PluginMode;
 use crate::finding::Finding;
 use crate::headers::ObjectHeaders;
 use crate::key::Key;
@@ -108,6 +109,9 @@ impl fmt::Display for Verdict {
 pub struct Judgement {
     /// Its name in the configuration.
     pub plugin: String,
+    /// Whether the verdict counts.
+    #[serde(skip_serializing_if = "PluginMode::is_enforced")]
+    pub mode: PluginMode,
     /// The verdict; [`Verdict::Deny`] if the policy failed.
     pub verdict: Verdict,
     /// Findings, including those from before a failure.
@@ -116,4 +120,16 @@ pub struct Judgement {
     pub failure: Option<PluginFailure>,
     /// The resources that it used.
     pub usage: PluginUsage,
+}
+
+impl Judgement {
+    /// The verdict that counts: an observed policy allows everything.
+    #[must_use]
+    pub fn enforced_verdict(&self) -> Verdict {
+        match self.mode {
+            PluginMode::Enforce if self.failure.is_some() => Verdict::Deny,
+            PluginMode::Enforce => self.verdict,
+            PluginMode::Observe => Verdict::Allow,
+        }
+    }
 }

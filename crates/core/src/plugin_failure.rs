@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::config::MissingGrant;
 use crate::edge::RuleError;
 use crate::error_kind::ErrorKind;
 use crate::headers::ObjectHeaderError;
@@ -87,6 +88,9 @@ pub enum FailureCause {
         /// How many are allowed.
         most: u64,
     },
+    /// It asked for more than its grant.
+    #[error(transparent)]
+    NotGranted(#[from] MissingGrant),
     /// It returned a value that the interface does not allow.
     #[error(transparent)]
     Malformed(#[from] MalformedAnswer),
@@ -162,6 +166,7 @@ impl FailureCause {
             Self::CallData { .. } => "call-data",
             Self::Border(_) => "border",
             Self::Request { .. } => "request",
+            Self::NotGranted(_) => "not-granted",
             Self::Malformed(_) => "malformed",
             Self::Reported { .. } => "reported",
             Self::ReadBudget { .. } => "read-budget",

@@ -10,6 +10,7 @@ use crate::external_text::ExternalText;
 use crate::finding::Finding;
 use crate::listing_filter::ListingExclusion;
 use crate::location::{Location, Source};
+use crate::observed::ObservedPlugin;
 use crate::plan::{Plan, PlanTotals};
 use crate::plan_review::{Judgement, Verdict};
 use crate::plugin_usage::PluginUsage;
@@ -134,6 +135,9 @@ pub struct PublishReport {
     pub edge: Option<EdgeSwitchReport>,
     /// Findings of sync plugins.
     pub findings: Vec<Finding>,
+    /// What sync plugins would have done that are only observed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedPlugin>,
     /// Verdicts and findings of policies.
     pub judgements: Vec<Judgement>,
     /// Resources that sync plugins used.
@@ -173,6 +177,7 @@ impl PublishReport {
             invalidations: Vec::new(),
             edge: None,
             findings: Vec::new(),
+            observed: Vec::new(),
             judgements: Vec::new(),
             usage: Vec::new(),
             milliseconds: BTreeMap::new(),
@@ -233,14 +238,22 @@ impl fmt::Display for PublishReport {
                 (None, None) => {}
             }
         }
-        let findings = || self.findings.iter().chain(self.judgements.iter().flat_map(|judgement| &judgement.findings));
+        let enforced = || self.judgements.iter().filter(|judgement| judgement.mode.is_enforced());
+        let findings = || self.findings.iter().chain(enforced().flat_map(|judgement| &judgement.findings));
         for finding in findings().take(SHOWN) {
             writeln!(f, "  {finding}")?;
         }
         write_rest(f, findings().count(), "finding")?;
+        for observed in &self.observed {
+            observed.to_string().lines().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
         for judgement in &self.judgements {
             if let Some(failure) = &judgement.failure {
                 writeln!(f, "  {failure}")?;
+            } else if !judgement.mode.is_enforced() {
+                writeln!(f, "  policy `{}`: {} (observed, not enforced)", judgement.plugin, judgement.verdict)?;
+                judgement.findings.iter().take(SHOWN).try_for_each(|finding| writeln!(f, "    {finding}"))?;
+                write_rest(f, judgement.findings.len(), "finding")?;
             } else if judgement.verdict != Verdict::Allow {
                 writeln!(f, "  policy `{}`: {}", judgement.plugin, judgement.verdict)?;
             }

@@ -19,7 +19,7 @@ use globs::{glob, segment};
 
 fn used(plugin: &str, settings: Value) -> PluginUse {
     let Value::Object(settings) = settings else { panic!("settings are an object") };
-    PluginUse { plugin: plugin.to_owned().try_into().unwrap(), sha256: None, settings }
+    PluginUse::new(plugin.to_owned().try_into().unwrap(), settings)
 }
 
 /// What is left of names, and the paths of what was left out.

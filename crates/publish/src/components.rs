@@ -1,10 +1,12 @@
 //! Plugins as components: bundled with the program, in files, or in S3. Only in builds that compile.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidegate_core::config::{PluginReference, PluginUse, Sha256Hex};
+use tidegate_core::config::{PluginReference, PluginUse, Sha256Hex, SignatureReference};
 use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::plugin_signature::{MAX_SIGNATURE_BYTES, PluginSignatureError, SignedPlugin, verify};
 use tidegate_host::{AdmissionError, CodeCache, Engine, Plugin, PluginKind, limits};
 use tidegate_plugin_build::{EmbedError, embed_script};
 
@@ -76,6 +78,39 @@ pub enum ComponentError {
         /// The configured digest.
         configured: Sha256Hex,
     },
+    /// It has no valid signature.
+    #[error(transparent)]
+    Signature(#[from] Box<ComponentSignatureError>),
+}
+
+/// Why a component counts as not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentSignatureError {
+    /// It is not signed, or its signature cannot be read.
+    #[error(
+        "the plugin `{plugin}` needs a signature, and `{signature}` cannot be read: {why}; sign it with \
+         `minisign -S -m FILE -t 'name:{name} version:VERSION'`"
+    )]
+    Missing {
+        /// The plugin.
+        plugin: PluginReference,
+        /// Where the signature should be.
+        signature: SignatureReference,
+        /// The name to sign it under.
+        name: String,
+        /// The error of the file system or of S3.
+        why: String,
+    },
+    /// Its signature does not hold for it.
+    #[error("the signature `{signature}` of the plugin `{plugin}` is refused: {error}")]
+    Refused {
+        /// The plugin.
+        plugin: PluginReference,
+        /// Where the signature is.
+        signature: SignatureReference,
+        /// The cause.
+        error: PluginSignatureError,
+    },
 }
 
 impl ComponentError {
@@ -89,7 +124,8 @@ impl ComponentError {
             | Self::ScriptText(_)
             | Self::Script { .. }
             | Self::File { .. }
-            | Self::Digest { .. } => ErrorKind::Configuration,
+            | Self::Digest { .. }
+            | Self::Signature(_) => ErrorKind::Configuration,
         }
     }
 }
@@ -109,6 +145,7 @@ pub struct ComponentLoader {
 pub struct FetchedComponent {
     loader: ComponentLoader,
     bytes: Arc<[u8]>,
+    signed: Option<SignedPlugin>,
 }
 
 impl PluginFiles {
@@ -129,6 +166,21 @@ impl PluginFiles {
         std::fs::read(self.directory.join(path))
             .map_err(|error| ComponentError::File { path: path.to_owned(), why: error.to_string() })
     }
+
+    /// A file with a signature. What follows its longest form is not read.
+    fn signature(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(self.directory.join(path))?;
+        file.take(MAX_SIGNATURE_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Why there is no signature.
+struct NoSignature {
+    /// Whether there is none, or none that these credentials may read.
+    is_absent: bool,
+    why: String,
 }
 
 /// The engine of a script, with its code.
@@ -139,7 +191,8 @@ fn script(engine: &[u8], path: &str, code: Vec<u8>) -> Result<Vec<u8>, Component
 }
 
 impl ComponentLoader {
-    /// Fetches a plugin's component and checks the digest of the file.
+    /// Fetches a plugin's component, and checks the digest of the file and its signature. There is no other way to a
+    /// component.
     pub async fn find(
         &self,
         plugin_use: &PluginUse,
@@ -160,11 +213,52 @@ impl ComponentLoader {
         if let Some(configured) = plugin_use.sha256.clone().filter(|configured| *configured != found) {
             return Err(ComponentError::Digest { plugin: plugin.clone(), found, configured });
         }
+        let signed = self.verify(plugin_use, &bytes, s3).await.map_err(Box::new)?;
         let bytes = match plugin {
             PluginReference::Script(path) => script(self.files.bundled(bundled_name(SCRIPT, kind))?, path, bytes)?,
             _ => bytes,
         };
-        Ok(FetchedComponent { loader: self.clone(), bytes: bytes.into() })
+        Ok(FetchedComponent { loader: self.clone(), bytes: bytes.into(), signed })
+    }
+
+    /// Verifies the signature of a component. One that nothing requires is verified if it is there.
+    async fn verify(
+        &self,
+        plugin_use: &PluginUse,
+        bytes: &[u8],
+        s3: &S3,
+    ) -> Result<Option<SignedPlugin>, ComponentSignatureError> {
+        let is_needed = plugin_use.needs_signature();
+        if !is_needed && !plugin_use.may_be_signed() {
+            return Ok(None);
+        }
+        let (plugin, at) = (plugin_use.plugin.clone(), plugin_use.signature());
+        match self.signature(&at, s3).await {
+            Ok(signature) => verify(plugin_use, bytes, &signature)
+                .map(Some)
+                .map_err(|error| ComponentSignatureError::Refused { plugin, signature: at, error }),
+            Err(NoSignature { is_absent: true, .. }) if !is_needed => Ok(None),
+            Err(NoSignature { why, .. }) => {
+                let name = plugin_use.expected_name();
+                Err(ComponentSignatureError::Missing { plugin, signature: at, name, why })
+            }
+        }
+    }
+
+    async fn signature(&self, at: &SignatureReference, s3: &S3) -> Result<Vec<u8>, NoSignature> {
+        match at {
+            SignatureReference::File(path) => self.files.signature(path).map_err(|error| NoSignature {
+                is_absent: error.kind() == std::io::ErrorKind::NotFound,
+                why: error.to_string(),
+            }),
+            SignatureReference::Object(bucket, key) => {
+                let read = s3.get_small(bucket, key, MAX_SIGNATURE_BYTES).await;
+                read.map(Vec::from).map_err(|error| NoSignature {
+                    is_absent: error.is_not_found() || error.is_denied(),
+                    why: error.to_string(),
+                })
+            }
+        }
     }
 }
 
@@ -172,6 +266,12 @@ impl FetchedComponent {
     /// Its bytes.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+
+    /// Who signed it, if its signature was verified.
+    #[must_use]
+    pub fn signed(&self) -> Option<&SignedPlugin> {
+        self.signed.as_ref()
     }
 
     /// Admits and compiles it.

@@ -3,6 +3,7 @@
 use tidegate_core::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plan::PluginInput;
+use tidegate_core::plugin_signature::SignedPlugin;
 use tidegate_host::{
     AdmissionError, AdmissionErrorKind, CodePackage, ConfiguredPlugin, Engine, Plugin, PluginKind, SettingsError,
 };
@@ -23,12 +24,14 @@ pub(crate) fn bundled_name(name: &str, kind: PluginKind) -> &str {
     if name == SCRIPT && kind == PluginKind::Policy { SCRIPT_POLICY } else { name }
 }
 
-/// The name in a deployment package of a plugin whose digest the configuration does not have.
-pub fn packaged_name(plugin: &PluginReference, kind: PluginKind) -> Option<String> {
-    match plugin {
+/// The name in a deployment package of a plugin whose component has no digest in the configuration.
+pub fn packaged_name(used: &PluginUse, kind: PluginKind) -> Option<String> {
+    match &used.plugin {
         PluginReference::Bundled(name) => Some(bundled_name(name, kind).to_owned()),
         PluginReference::Script(path) => Some(format!("{} {path}", kind.as_str())),
-        PluginReference::File(_) | PluginReference::Object(_) => None,
+        signed @ (PluginReference::File(_) | PluginReference::Object(_)) => {
+            used.sha256.is_none().then(|| signed.to_string())
+        }
     }
 }
 
@@ -39,6 +42,8 @@ pub struct SitePlugins {
     pub sync: Vec<ConfiguredPlugin>,
     /// Policy plugins.
     pub policy: Vec<ConfiguredPlugin>,
+    /// Who signed them, in the order of [`Self::all`].
+    signed: Vec<Option<SignedPlugin>>,
 }
 
 /// Why a site's plugins cannot be used.
@@ -83,11 +88,12 @@ impl SitePluginsError {
     }
 }
 
-/// The plugins that a site uses, in order. `guard` is the first policy if the configuration does not name it.
+/// The plugins that a site uses, in order. `guard` is the first policy if the configuration does not name it. A `guard` that
+/// is only observed, to try other settings, protects nothing.
 pub fn uses(site: &Site) -> Vec<(PluginUse, PluginKind)> {
     let guard = PluginReference::Bundled(GUARD.to_owned());
-    let implied = !site.policy.iter().any(|used| used.plugin == guard);
-    let implied = implied.then(|| PluginUse { plugin: guard, sha256: None, settings: serde_json::Map::new() });
+    let implied = !site.policy.iter().any(|used| used.plugin == guard && used.mode.is_enforced());
+    let implied = implied.then(|| PluginUse::new(guard, serde_json::Map::new()));
     let sync = site.sync.iter().cloned().map(|used| (used, PluginKind::Sync));
     sync.chain(implied.into_iter().chain(site.policy.iter().cloned()).map(|used| (used, PluginKind::Policy))).collect()
 }
@@ -109,9 +115,12 @@ impl PluginLoader {
     /// # Errors
     /// [`SitePluginsError`].
     pub async fn load(&self, site: &Site, s3: &S3) -> Result<SitePlugins, SitePluginsError> {
-        let mut chain = SitePlugins { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
+        let mut chain =
+            SitePlugins { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new(), signed: Vec::new() };
+        // Sync plugins come first.
         for (used, kind) in uses(site) {
             let found = self.find(&used, kind, s3).await?;
+            chain.signed.push(found.signed().cloned());
             let configured = configure(found, &used, kind).await?;
             match kind {
                 PluginKind::Sync => chain.sync.push(configured),
@@ -127,10 +136,11 @@ impl PluginLoader {
             #[cfg(feature = "compile")]
             Self::Components(components) => Ok(FoundPlugin::Component(components.find(used, kind, s3).await?)),
             Self::Packaged(engine, package) => {
-                // Nothing is fetched: the digest of the component is in the package or in the configuration.
+                // Nothing is fetched: the digest of the component is in the package or in the configuration. A signature was
+                // verified when the package was made.
                 let _ = s3;
-                let component = match packaged_name(&used.plugin, kind) {
-                    Some(name) => package.bundled(&name),
+                let component = match packaged_name(used, kind) {
+                    Some(name) => package.digest_of(&name),
                     None => used.sha256.as_ref(),
                 };
                 let component =
@@ -172,21 +182,36 @@ impl FoundPlugin {
         if plugin.kind() != kind {
             return Err(SitePluginsError::Kind { plugin: used.plugin.clone(), is: plugin.kind().as_str() });
         }
-        Ok(plugin.validate(&serde_json::Value::Object(used.settings.clone()))?)
+        let configured = plugin.validate(&serde_json::Value::Object(used.settings.clone()))?;
+        Ok(configured.with_grant(used.grant.clone()).with_mode(used.mode))
+    }
+
+    fn signed(&self) -> Option<&SignedPlugin> {
+        match self {
+            #[cfg(feature = "compile")]
+            Self::Component(component) => component.signed(),
+            Self::Packaged(..) => None,
+        }
     }
 }
 
 impl SitePlugins {
+    /// Sync plugins and policies, each with its signer, if its signature was verified.
+    pub fn all(&self) -> impl Iterator<Item = (&ConfiguredPlugin, Option<&SignedPlugin>)> {
+        self.sync.iter().chain(&self.policy).zip(self.signed.iter().map(Option::as_ref))
+    }
+
     /// What a plan records about them.
     #[must_use]
     pub fn inputs(&self) -> Vec<PluginInput> {
-        self.sync
-            .iter()
-            .chain(&self.policy)
-            .map(|used| PluginInput {
+        self.all()
+            .map(|(used, signed)| PluginInput {
                 name: used.name().to_owned(),
                 sha256: used.plugin().sha256().to_string(),
                 settings: used.settings().to_owned(),
+                signed: signed.cloned(),
+                grant: used.grant().cloned(),
+                mode: used.mode(),
             })
             .collect()
     }

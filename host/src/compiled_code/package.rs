@@ -33,9 +33,8 @@ pub(crate) struct PackageIndex {
     stamp: String,
     /// As text, so that the error for an unknown target can name it.
     target: String,
-    /// SHA-256 of each bundled component that the configuration uses, by name. For other components the configuration
-    /// has the digest.
-    bundled: BTreeMap<String, Sha256Hex>,
+    /// SHA-256 of the components whose digest is not in the configuration, which are bundled or signed, by their name there.
+    unpinned: BTreeMap<String, Sha256Hex>,
     /// The components, by SHA-256.
     components: BTreeMap<Sha256Hex, PackagedCode>,
 }
@@ -68,11 +67,11 @@ impl PackageIndex {
     #[cfg(feature = "compile")]
     pub(crate) fn new(
         target: Architecture,
-        bundled: BTreeMap<String, Sha256Hex>,
+        unpinned: BTreeMap<String, Sha256Hex>,
         components: BTreeMap<Sha256Hex, PackagedCode>,
     ) -> Self {
         let target = target.to_string();
-        Self { format: FORMAT, tidegate: VERSION.to_owned(), stamp: stamp(), target, bundled, components }
+        Self { format: FORMAT, tidegate: VERSION.to_owned(), stamp: stamp(), target, unpinned, components }
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, CodePackageError> {
@@ -121,7 +120,7 @@ pub struct CodePackage(Arc<PackageFields>);
 struct PackageFields {
     directory: PathBuf,
     target: Architecture,
-    bundled: BTreeMap<String, Sha256Hex>,
+    unpinned: BTreeMap<String, Sha256Hex>,
     components: BTreeMap<Sha256Hex, PackagedCode>,
 }
 
@@ -140,14 +139,14 @@ impl CodePackage {
             .target
             .parse()
             .map_err(|error: ArchitectureError| CodePackageError::Invalid { path, reason: error.to_string() })?;
-        let PackageIndex { bundled, components, .. } = index;
-        Ok(Self(Arc::new(PackageFields { directory: directory.to_owned(), target, bundled, components })))
+        let PackageIndex { unpinned, components, .. } = index;
+        Ok(Self(Arc::new(PackageFields { directory: directory.to_owned(), target, unpinned, components })))
     }
 
-    /// The component that a bundled plugin was when the package was made, if the configuration used it.
+    /// The component that a plugin without a digest in the configuration was when the package was made.
     #[must_use]
-    pub fn bundled(&self, name: &str) -> Option<&Sha256Hex> {
-        self.0.bundled.get(name)
+    pub fn digest_of(&self, name: &str) -> Option<&Sha256Hex> {
+        self.0.unpinned.get(name)
     }
 
     /// The kind and the code of a component, if the package has it.

@@ -13,8 +13,10 @@ mod cache;
 mod edge;
 mod figures;
 mod good;
+mod grants;
 mod hostile;
 mod malformed;
+mod observe;
 #[cfg(all(target_os = "linux", feature = "compile"))]
 mod package;
 #[cfg(feature = "compile")]

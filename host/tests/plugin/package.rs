@@ -220,8 +220,8 @@ fn a_package_knows_its_components() {
     let components = [bundled("mime"), bundled("guard")];
     let directory = package(here(), &components);
     let opened = CodePackage::open(directory.path()).unwrap();
-    assert_eq!(opened.bundled("first"), Some(&Sha256Hex::of(components[0])));
-    assert_eq!(opened.bundled("second"), None);
+    assert_eq!(opened.digest_of("first"), Some(&Sha256Hex::of(components[0])));
+    assert_eq!(opened.digest_of("second"), None);
     let engine = engine();
     for component in components {
         let packaged = load(&engine, directory.path(), component).unwrap();

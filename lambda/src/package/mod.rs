@@ -113,7 +113,7 @@ pub async fn package(
 ) -> Result<LambdaPackage, PackagingError> {
     let config = Config::parse(configuration).map_err(SitePluginsError::from)?;
     let compiler = Compiler::new(bootstrap.target())?.with_process(components.engine.compiler().cloned());
-    let (mut bundled, mut components_by_digest) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
+    let (mut unpinned, mut components_by_digest) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
     for site in &config.sites {
         progress(&PackagingStep::Checking(site.name.to_string()));
         for (used, kind) in uses(site) {
@@ -122,8 +122,8 @@ pub async fn package(
             let configured = configure(FoundPlugin::Component(component), &used, kind).await?;
             let digest = configured.plugin().sha256();
             components_by_digest.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
-            if let Some(name) = packaged_name(&used.plugin, kind) {
-                bundled.insert(name, digest.clone());
+            if let Some(name) = packaged_name(&used, kind) {
+                unpinned.insert(name, digest.clone());
             }
         }
     }
@@ -136,7 +136,7 @@ pub async fn package(
     }
     progress(&PackagingStep::Packing);
     let target = compiler.target();
-    let contents = PackageContents::new(bootstrap, configuration, compiler.files(codes, bundled)?)?;
+    let contents = PackageContents::new(bootstrap, configuration, compiler.files(codes, unpinned)?)?;
     let package = tokio::task::spawn_blocking(move || LambdaPackage::pack(target, &contents)).await;
     package.map_err(|_| SitePluginsError::Interrupted)?
 }

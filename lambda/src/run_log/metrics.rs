@@ -96,6 +96,9 @@ impl RunLogEntry {
                     "milliseconds": milliseconds_of(usage),
                     "objects": usage.objects,
                     "memory": usage.memory_peak,
+                    "bytes-read": usage.bytes_read,
+                    "edits": usage.edits.values().sum::<u64>() + usage.edge_rules,
+                    "headroom": usage.headroom.lowest(),
                 });
                 plugins.insert(usage.plugin.clone(), share);
             }

@@ -1,6 +1,7 @@
 //! Why a configuration is rejected.
 
 use super::edge::EdgeConfigError;
+use super::plugin_use::PluginUseError;
 use super::value::{DistributionId, PluginReference, SiteName};
 use super::webhook::WebhookError;
 use crate::location::{Location, LocationError};
@@ -89,16 +90,19 @@ pub enum ConfigError {
         /// `target`, `staged` or `builds`.
         field: &'static str,
     },
-    /// A plugin that is not bundled has no digest.
-    #[error(
-        "missing `sha256` of the plugin `{plugin}` of the site `{site}`: only bundled plugins and scripts need none"
-    )]
-    Digest {
+    /// A plugin whose fields contradict each other.
+    #[error("invalid plugin `{plugin}` of the site `{site}`: {error}")]
+    Plugin {
         /// The site.
         site: SiteName,
         /// The plugin.
         plugin: PluginReference,
+        /// The cause.
+        error: PluginUseError,
     },
+    /// Signatures that no key can verify.
+    #[error("`require-signatures` without `trusted-keys`; add the public keys of those who sign your plugins")]
+    NoTrustedKeys,
     /// The distribution serves another part of the bucket.
     #[error(
         "the origin path of `{distribution}` does not match the target `{target}`; use one of the target's folders"

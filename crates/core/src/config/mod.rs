@@ -8,10 +8,13 @@ mod github;
 mod pattern;
 mod overlap;
 mod owners;
+mod plugin_grant;
+mod plugin_use;
 mod protect;
 mod secret;
 mod site;
 mod site_buckets;
+mod trusted_key;
 mod value;
 mod webhook;
 
@@ -35,9 +38,12 @@ pub use function::{
 pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, RunEvents, SiteUrl, StatusKind, StatusRule};
 pub use owners::{AccountId, BucketOwners};
 pub use pattern::{NamePattern, is_merge_queue};
+pub use plugin_grant::{EditKind, GrantError, GrantedHeader, MissingGrant, PluginGrant, ReadGrant};
+pub use plugin_use::{PluginMode, PluginSettings, PluginUse, PluginUseError, SignatureReference, VersionRequirement};
 pub use protect::ProtectedKeys;
 pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, SecretReferences};
-pub use site::{DistributionConfig, PluginUse, Site};
+pub use site::{DistributionConfig, Site};
+pub use trusted_key::{KeyId, TrustedKey};
 pub use value::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName, ValueError,
 };
@@ -60,6 +66,9 @@ pub struct Config {
     /// The Lambda function.
     #[serde(default)]
     pub function: FunctionConfig,
+    /// What holds for all plugins that are not bundled.
+    #[serde(default)]
+    pub plugins: PluginSettings,
     /// The sites.
     #[serde(rename = "site")]
     pub sites: Vec<Site>,
@@ -73,6 +82,12 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let mut config: Self =
             toml::from_str(text).map_err(|error| ConfigError::Form(error.to_string().trim_end().to_owned()))?;
+        if config.plugins.require_signatures && config.plugins.trusted_keys.is_empty() {
+            return Err(ConfigError::NoTrustedKeys);
+        }
+        for site in &mut config.sites {
+            config.plugins.apply(&mut site.sync, &mut site.policy);
+        }
         let mut names = BTreeSet::new();
         for (at, site) in config.sites.iter().enumerate() {
             if !names.insert(&site.name) {

@@ -7,10 +7,10 @@ use super::credentials::{CredentialChoice, CredentialMode};
 use super::edge::{EdgeConfig, EdgeConfigError};
 use super::error::ConfigError;
 use super::owners::AccountId;
+use super::plugin_grant::PluginGrant;
+use super::plugin_use::PluginUse;
 use super::protect::ProtectedKeys;
-use super::value::{
-    DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName,
-};
+use super::value::{DistributionId, LeaseSeconds, MetadataName, OriginPath, RoleArn, SiteName};
 use super::webhook::{GithubRule, SiteSources, Webhook};
 use crate::arn::{Partition, distribution_arn};
 use crate::declared::StagedHeaders;
@@ -141,20 +141,6 @@ fn free_paths() -> usize {
     FREE_PATHS
 }
 
-/// A configured plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PluginUse {
-    /// A bundled plugin, the path of a component or script relative to the configuration, or `s3://bucket/key.wasm`.
-    pub plugin: PluginReference,
-    /// SHA-256 of the file; required for components that are not bundled.
-    #[serde(default)]
-    pub sha256: Option<Sha256Hex>,
-    /// Its settings, as the plugin documents them.
-    #[serde(default)]
-    pub settings: serde_json::Map<String, serde_json::Value>,
-}
-
 impl Site {
     /// The AWS partition of its role, or that of the region.
     #[must_use]
@@ -209,12 +195,7 @@ impl Site {
         for webhook in &self.webhooks {
             webhook.check(sources).map_err(|error| ConfigError::Webhook { site: self.name.clone(), error })?;
         }
-        for plugin in self.sync.iter().chain(&self.policy) {
-            if plugin.sha256.is_none() && matches!(plugin.plugin, PluginReference::File(_) | PluginReference::Object(_))
-            {
-                return Err(ConfigError::Digest { site: self.name.clone(), plugin: plugin.plugin.clone() });
-            }
-        }
+        self.check_plugins()?;
         if self.edge.is_some() {
             self.check_edge(has_state)?;
         }
@@ -228,6 +209,19 @@ impl Site {
             if cdn.cache_tags.is_some() && !has_state {
                 return Err(ConfigError::CacheTags(cdn.distribution.clone()));
             }
+        }
+        Ok(())
+    }
+
+    fn check_plugins(&self) -> Result<(), ConfigError> {
+        let sync = self.sync.iter().map(|used| (used, used.grant.as_ref().map(PluginGrant::check_for_sync)));
+        let policy = self.policy.iter().map(|used| (used, used.grant.as_ref().map(PluginGrant::check_for_policy)));
+        for (used, grant) in sync.chain(policy) {
+            used.check().and_then(|()| Ok(grant.unwrap_or(Ok(()))?)).map_err(|error| ConfigError::Plugin {
+                site: self.name.clone(),
+                plugin: used.plugin.clone(),
+                error,
+            })?;
         }
         Ok(())
     }

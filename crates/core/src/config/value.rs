@@ -140,6 +140,21 @@ pub enum ValueError {
     /// Not the URL of a page.
     #[error("invalid page URL `{0}`; use `https://HOST/PATH`")]
     PageUrl(String),
+    /// Not a public key of minisign.
+    #[error("invalid key `{0}`; use the line of `minisign.pub` that starts with `RW`")]
+    TrustedKey(String),
+    /// Not a place of a signature.
+    #[error("invalid signature `{0}`; use the path of a `.minisig` file, or `s3://bucket/key`")]
+    Signature(String),
+    /// Not a version requirement.
+    #[error("invalid version `{0}`: {1}; use a requirement as in Cargo, such as `1.2` or `=1.2.0`")]
+    Version(String, String),
+    /// Not a header name.
+    #[error("invalid header name `{0}`; use letters, digits, `-` and `_`")]
+    HeaderName(String),
+    /// Not an amount of content.
+    #[error("invalid `reads` `{0}`; use a number of bytes, such as 65536, or a share of 0% to 100%, such as \"25%\"")]
+    Reads(String),
     /// Out of range.
     #[error("`lease-seconds` must be 10 to 900, not {0}")]
     LeaseSeconds(u16),

@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::Fingerprint;
+use crate::config::{PluginGrant, PluginMode};
 use crate::desired::{DesiredEntry, DesiredSite};
 use crate::external_text::ExternalText;
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::location::{Location, Source};
+use crate::plugin_signature::SignedPlugin;
 use crate::put_options::ObjectSettings;
 use crate::release::id::ReleaseId;
 
@@ -107,6 +109,15 @@ pub struct PluginInput {
     pub sha256: String,
     /// Its canonical settings.
     pub settings: String,
+    /// Who signed it, if its signature was verified for this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedPlugin>,
+    /// What it may do; everything without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<PluginGrant>,
+    /// Whether it has an effect.
+    #[serde(default, skip_serializing_if = "PluginMode::is_enforced")]
+    pub mode: PluginMode,
 }
 
 /// A writer that only computes a digest.
@@ -215,6 +226,12 @@ impl Plan {
                 }
                 Some(other) if other.settings != plugin.settings => {
                     lines.push(format!("the settings of the plugin `{}` have changed", plugin.name));
+                }
+                Some(other) if other.grant != plugin.grant || other.mode != plugin.mode => {
+                    lines.push(format!("`grant` or `mode` of the plugin `{}` has changed", plugin.name));
+                }
+                Some(other) if other.signed != plugin.signed => {
+                    lines.push(format!("the signature of the plugin `{}` has changed", plugin.name));
                 }
                 Some(_) => {}
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use tidegate_core::arn::object_arn;
-use tidegate_core::config::{PluginReference, SecretReference, Site, Webhook};
+use tidegate_core::config::{PluginReference, SecretReference, SignatureReference, Site, Webhook};
 use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
 use tidegate_core::location::{Bucket, Source};
 use tidegate_core::policy_document::STORE_ACTIONS;
@@ -233,6 +233,9 @@ fn plugins(sites: &[&Site]) -> Option<Statement> {
         for used in site.sync.iter().chain(&site.policy) {
             if let PluginReference::Object(object) = &used.plugin {
                 objects.insert(object_arn(&site.partition(), object));
+            }
+            if let (true, SignatureReference::Object(bucket, key)) = (used.may_be_signed(), used.signature()) {
+                objects.insert(format!("arn:{}:s3:::{bucket}/{key}", site.partition()));
             }
         }
     }

@@ -208,6 +208,16 @@ fn execution_role_assumes_publishers_and_writes_no_site() {
             .unwrap()
             .contains("acme-plugins/banner.wasm")
     );
+    // With trusted keys, the caller reads the signature beside the plugin.
+    let signed = format!(
+        "{CONFIGURATION}\n[plugins]\ntrusted-keys = [\"{}\"]\n",
+        "RWRLEWh0uOxQZbekWF1wOJI0hrx0aevY9a0GbAft+8DGzDThkUOPxJ3I"
+    );
+    for (configuration, reads) in [(CONFIGURATION.to_owned(), false), (signed, true)] {
+        let sites = Config::parse(&configuration).unwrap().sites;
+        let text = caller(&[&sites[1]], ACCOUNT, SessionTags::None).document.compact().unwrap();
+        assert_eq!(text.contains("acme-plugins/banner.wasm.minisig"), reads, "{text}");
+    }
     assert!(
         text.contains("secret:repo/github.com/acme/blog-??????") && text.contains("parameter/tidegate/blog"),
         "{text}"

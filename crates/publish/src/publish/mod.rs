@@ -38,6 +38,7 @@ use tidegate_core::edge::{EdgeKeys, EdgeRules, EdgeSizeError, KeptEdge, edge_key
 use tidegate_core::finding::Finding;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::manifest::RecordState;
+use tidegate_core::observed::ObservedPlugin;
 use tidegate_core::plan::{ChangeReason, Plan};
 use tidegate_core::plan_review::Judgement;
 use tidegate_core::plugin_usage::PluginUsage;
@@ -75,6 +76,8 @@ pub struct PlannedPublish {
     pub edge: EdgeRules,
     /// What sync plugins found.
     pub findings: Vec<Finding>,
+    /// What sync plugins would have done that are only observed.
+    pub observed: Vec<ObservedPlugin>,
     /// What sync plugins used.
     pub usage: Vec<PluginUsage>,
     /// The desired site, with the trace of plugin decisions if it was requested.
@@ -236,6 +239,7 @@ impl PlannedPublish {
         let mut report = PublishReport::new(run.request, run.site.target.clone(), Outcome::Failed);
         report.planned(&self.plan);
         report.findings.clone_from(&self.findings);
+        report.observed.clone_from(&self.observed);
         report.usage.clone_from(&self.usage);
         report.milliseconds.clone_from(&self.milliseconds);
         report.excluded_folders = self.exclusions.iter().filter(|excluded| excluded.is_folder()).cloned().collect();
@@ -275,7 +279,7 @@ impl Run<'_> {
         source.findings.extend(credentials.finding());
         stopwatch.lap(Stage::Inspect);
         self.stage(Stage::Review);
-        let TransformedSource { desired, edge: rules, reader, exclusions, findings, usage, .. } = source;
+        let TransformedSource { desired, edge: rules, reader, exclusions, findings, observed, usage, .. } = source;
         let desired = Arc::new(desired);
         let basis = Basis { desired: Arc::clone(&desired), reader, state, kept, credentials, edge };
         let ReviewedPlan { plan, judgements } = approve::review(self, plugins, plan, &basis).await?;
@@ -286,6 +290,7 @@ impl Run<'_> {
             judgements,
             edge: rules,
             findings,
+            observed,
             usage,
             desired,
             exclusions,

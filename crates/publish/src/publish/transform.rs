@@ -10,6 +10,7 @@ use tidegate_core::headers::ObjectHeader;
 use tidegate_core::invalidation::check_tags;
 use tidegate_core::key::Key;
 use tidegate_core::listing_filter::ListingExclusion;
+use tidegate_core::observed::ObservedPlugin;
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::run_facts::{EDGE_REDIRECTS, RunFacts};
@@ -38,6 +39,7 @@ pub(super) struct TransformedSource {
     /// What the listing left out.
     pub(super) exclusions: Vec<ListingExclusion>,
     pub(super) findings: Vec<Finding>,
+    pub(super) observed: Vec<ObservedPlugin>,
     pub(super) usage: Vec<PluginUsage>,
     /// The release whose manifest it was read from, if it was not transformed now.
     pub(super) restored: Option<ReleaseId>,
@@ -53,7 +55,7 @@ pub(super) async fn transform(
     let source = match opened {
         Opened::Release(RestoredRelease { desired, reader, fingerprint, manifest }) => {
             let source_objects = desired.entries().len() as u64;
-            let (exclusions, findings, usage) = (Vec::new(), Vec::new(), Vec::new());
+            let (exclusions, findings, observed, usage) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             let (edge, restored) = (EdgeRules::default(), Some(manifest));
             TransformedSource {
                 desired,
@@ -64,6 +66,7 @@ pub(super) async fn transform(
                 source_objects,
                 exclusions,
                 findings,
+                observed,
                 usage,
             }
         }
@@ -72,7 +75,7 @@ pub(super) async fn transform(
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());
             let transformed = blocking(move || sync::transform(&plugins.sync, &artifact, &facts, &content, trace));
-            let TransformedArtifact { desired, edge, mut findings, usage } = transformed.await??;
+            let TransformedArtifact { desired, edge, mut findings, observed, usage } = transformed.await??;
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
             findings.extend(decomposed_keys(&desired));
             findings.extend(run.site.edge.iter().flat_map(|_| unread_rules(&desired)));
@@ -88,6 +91,7 @@ pub(super) async fn transform(
                 source_objects,
                 exclusions,
                 findings,
+                observed,
                 usage,
             }
         }

@@ -26,11 +26,7 @@ pub(crate) fn keys(opened: &OpenedSource) -> Vec<&str> {
 /// Options with the patterns of one plugin `exclude`, without its defaults.
 pub(crate) fn excluding(globs: &[&str]) -> SourceOptions {
     let settings = serde_json::json!({ "defaults": false, "globs": globs });
-    let used = PluginUse {
-        plugin: "exclude".to_owned().try_into().unwrap(),
-        sha256: None,
-        settings: settings.as_object().unwrap().clone(),
-    };
+    let used = PluginUse::new("exclude".to_owned().try_into().unwrap(), settings.as_object().unwrap().clone());
     SourceOptions { filter: ListingFilter::new(&[used], &Prefix::default()), ..SourceOptions::default() }
 }
 
