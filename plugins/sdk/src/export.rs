@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use crate::panic::log_panics;
 use crate::settings::{self, Issue};
 use crate::{
     Change, Decision, Decisions, Entry, Failure, Finding, Judgement, PolicyPlugin, Run, Settings, Summary, SyncPlugin,
@@ -27,6 +28,7 @@ impl<P: SyncPlugin> SyncSession<P> {
     ///
     /// The mistakes in the settings.
     pub fn validate(settings: &str) -> Result<String, Vec<Issue>> {
+        log_panics();
         settings::canonical::<P::Settings>(settings)
     }
 
@@ -36,6 +38,7 @@ impl<P: SyncPlugin> SyncSession<P> {
     ///
     /// The plugin's failure, or invalid settings.
     pub fn begin(&self, run: &Run) -> Result<(), Failure> {
+        log_panics();
         let plugin = P::begin(run, parse_settings(&run.settings)?)?;
         self.0.replace(Some(plugin));
         Ok(())
@@ -83,6 +86,7 @@ impl<P: PolicyPlugin> PolicySession<P> {
     ///
     /// The mistakes in the settings.
     pub fn validate(settings: &str) -> Result<String, Vec<Issue>> {
+        log_panics();
         settings::canonical::<P::Settings>(settings)
     }
 
@@ -92,6 +96,7 @@ impl<P: PolicyPlugin> PolicySession<P> {
     ///
     /// The plugin's failure, or invalid settings.
     pub fn begin(&self, run: &Run, totals: &Totals) -> Result<(), Failure> {
+        log_panics();
         let plugin = P::begin(run, totals, parse_settings(&run.settings)?)?;
         self.0.replace(Some(plugin));
         Ok(())

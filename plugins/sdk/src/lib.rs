@@ -68,6 +68,7 @@ mod file_list;
 pub mod key;
 mod lines;
 pub mod log;
+mod panic;
 mod pointer;
 mod policy;
 pub mod reader;
