@@ -68,6 +68,7 @@ pub(super) fn reported_failure(failure: wire::Failure) -> LocatedCause {
         }),
         rule: check_pointer(failure.rule).unwrap_or_default(),
         key: failure.key.map(|key| sanitize(&key, MAX_KEY_BYTES)),
+        backtrace: Vec::new(),
     }
 }
 

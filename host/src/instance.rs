@@ -5,10 +5,11 @@ use std::sync::mpsc::{Sender, channel};
 use tidegate_core::config::PluginGrant;
 use tidegate_core::edge::EdgeRules;
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
-use tidegate_core::plugin_usage::PluginUsage;
+use tidegate_core::plugin_usage::{LogRecord, PluginUsage};
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
+use super::backtrace::backtrace;
 use super::content_server::{ContentServer, ReadRequest, ReadTotals};
 use super::edge::EdgeCollector;
 use super::engine::Engine;
@@ -85,7 +86,7 @@ pub(super) fn run<B, T: Send>(
         };
         (outcome, reads)
     });
-    let ThreadOutcome { result, last_call, mut usage } = outcome;
+    let ThreadOutcome { result, last_call, last_log, mut usage } = outcome;
     name.clone_into(&mut usage.plugin);
     usage.objects = objects;
     usage.reads = reads.reads;
@@ -98,7 +99,7 @@ pub(super) fn run<B, T: Send>(
         Ok(value) => (Ok(value), usage),
         Err(cause) => {
             let cause = with_refused_reads(cause, &reads);
-            (Err(PluginFailure::new(name, last_call, cause, Some(usage.clone()))), usage)
+            (Err(PluginFailure::new(name, last_call, cause, Some(usage.clone())).with_log(last_log)), usage)
         }
     }
 }
@@ -107,12 +108,26 @@ pub(super) fn run<B, T: Send>(
 struct ThreadOutcome<T> {
     result: Result<T, LocatedCause>,
     last_call: &'static str,
+    /// The last log records, also those beyond the limit.
+    last_log: Vec<LogRecord>,
     usage: PluginUsage,
 }
 
 impl<T> ThreadOutcome<T> {
+    fn new(
+        result: Result<T, LocatedCause>,
+        last_call: &'static str,
+        mut store: Store<StoreState>,
+        limits: &Limits,
+        objects: u64,
+    ) -> Self {
+        let last_log = store.data_mut().log.take_last();
+        Self { result, last_call, last_log, usage: usage(store, limits, objects) }
+    }
+
     fn not_run(reason: String) -> Self {
-        Self { result: Err(FailureCause::Host(reason).into()), last_call: START, usage: PluginUsage::default() }
+        let result = Err(FailureCause::Host(reason).into());
+        Self { result, last_call: START, last_log: Vec::new(), usage: PluginUsage::default() }
     }
 }
 
@@ -133,11 +148,9 @@ fn run_on_this_thread<B, T>(
             let mut instance = Instance { store, bindings, last_call: START };
             let result = work(&mut instance);
             let Instance { store, last_call, .. } = instance;
-            ThreadOutcome { result, last_call, usage: usage(store, engine.limits(), objects) }
+            ThreadOutcome::new(result, last_call, store, engine.limits(), objects)
         }
-        Err(cause) => {
-            ThreadOutcome { result: Err(cause), last_call: START, usage: usage(store, engine.limits(), objects) }
-        }
+        Err(cause) => ThreadOutcome::new(Err(cause), START, store, engine.limits(), objects),
     }
 }
 
@@ -186,7 +199,7 @@ fn call_timed<R>(
             Some(cause) => Err(cause.into()),
             None => Ok(value),
         },
-        Err(error) => Err(failure_cause(&error, store).into()),
+        Err(error) => Err(LocatedCause { backtrace: backtrace(&error), ..failure_cause(&error, store).into() }),
     }
 }
 
@@ -240,7 +253,7 @@ fn failure_cause(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureC
 /// Adds refused reads to a failure: to one that the plugin reported, and the key to one about its grant. If the storage
 /// failed, it is not the plugin's error.
 fn with_refused_reads(located: LocatedCause, reads: &ReadTotals) -> LocatedCause {
-    let LocatedCause { cause, rule, mut key } = located;
+    let LocatedCause { cause, rule, mut key, backtrace } = located;
     let cause = match (*cause, &reads.unavailable) {
         (FailureCause::NotGranted(missing), _) => {
             key = key.or_else(|| reads.not_granted.clone());
@@ -259,5 +272,5 @@ fn with_refused_reads(located: LocatedCause, reads: &ReadTotals) -> LocatedCause
         },
         (cause, _) => cause,
     };
-    LocatedCause { cause: Box::new(cause), rule, key }
+    LocatedCause { cause: Box::new(cause), rule, key, backtrace }
 }

@@ -26,7 +26,7 @@
 //! | `admission`, `admission_error`, `structure`, `kind` | whether bytes are a plugin, of which kind, and how much they make |
 //! | `compiled_code` | the code cache and deployment packages; the only `unsafe` |
 //! | `loaded`, `compiler`, `compiler_process` | loading plugins, and compiling them, with limits on memory and time |
-//! | `instance`, `configured` | one run of one plugin, and the validation of settings |
+//! | `instance`, `configured`, `backtrace` | one run of one plugin, the validation of settings, and where a plugin failed |
 //! | `answer`, `wire`, `bindings` | checks of answers, and conversions from and to the contract's types |
 //! | [`sync`], `apply_decisions`, `observe` | sync plugins: from an artifact to the desired site; plugins that change nothing |
 //! | [`policy`] | policy plugins: from a plan to judgements |
@@ -38,6 +38,7 @@ mod admission;
 mod admission_error;
 mod answer;
 mod apply_decisions;
+mod backtrace;
 mod bindings;
 mod compiled_code;
 #[cfg(feature = "compile")]

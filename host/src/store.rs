@@ -1,11 +1,12 @@
 //! The state of a store beside the plugin's instance: memory, clock and log, each with its budget.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use tidegate_core::plugin_failure::FailureCause;
+use tidegate_core::plugin_failure::{FAILURE_LOG_RECORDS, FailureCause};
 use tidegate_core::plugin_usage::{LogLevel, LogRecord};
-use tidegate_core::sanitize::{LOG_BYTES, sanitize};
+use tidegate_core::sanitize::{LOG_BYTES, MESSAGE_BYTES, sanitize, truncate};
 use wasmtime::ResourceLimiter;
 
 use super::content_server::ReadRequest;
@@ -152,6 +153,9 @@ impl RunClock {
 /// Log records of a plugin, within their budget.
 pub(super) struct PluginLog {
     records: Vec<LogRecord>,
+    /// The last records, for a failure: those that are kept may end long before it. They are not sanitized yet, because
+    /// a plugin may log a million.
+    last: VecDeque<(LogLevel, String)>,
     records_left: usize,
     bytes_left: usize,
     dropped: u64,
@@ -159,10 +163,16 @@ pub(super) struct PluginLog {
 
 impl PluginLog {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { records: Vec::new(), records_left: limits.log_records, bytes_left: limits.log_bytes, dropped: 0 }
+        let (records, last) = (Vec::new(), VecDeque::with_capacity(FAILURE_LOG_RECORDS));
+        Self { records, last, records_left: limits.log_records, bytes_left: limits.log_bytes, dropped: 0 }
     }
 
     pub(super) fn add(&mut self, level: LogLevel, message: &str) {
+        if self.last.len() == FAILURE_LOG_RECORDS {
+            self.last.pop_front();
+        }
+        // A little more than is shown, so that a cut message ends in an ellipsis.
+        self.last.push_back((level, truncate(message, MESSAGE_BYTES + char::MAX.len_utf8()).to_owned()));
         if self.records_left == 0 || self.bytes_left == 0 {
             self.dropped += 1;
             return;
@@ -171,6 +181,12 @@ impl PluginLog {
         self.records_left -= 1;
         self.bytes_left = self.bytes_left.saturating_sub(message.len());
         self.records.push(LogRecord { level, message });
+    }
+
+    pub(super) fn take_last(&mut self) -> Vec<LogRecord> {
+        let sanitized =
+            |(level, message): (LogLevel, String)| LogRecord { level, message: sanitize(&message, MESSAGE_BYTES) };
+        std::mem::take(&mut self.last).into_iter().map(sanitized).collect()
     }
 
     pub(super) fn take(&mut self) -> (Vec<LogRecord>, u64) {

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_core::config::{PluginGrant, PluginMode, Site, SiteName};
+use tidegate_core::config::{PluginGrant, PluginMode, PluginReference, Site, SiteName};
+use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::plugin_signature::SignedPlugin;
 use tidegate_host::ConfiguredPlugin;
 use tidegate_iam::preflight::{PreflightFinding, PreflightSeverity};
@@ -14,7 +15,7 @@ use crate::arguments::{CheckArguments, CommonArguments};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, component_loader};
 use crate::error::{CliError, ExitStatus};
-use crate::output::{GREEN, RED, YELLOW, print_json};
+use crate::output::{DIM, GREEN, RED, YELLOW, print_json};
 use crate::render::describe_trust;
 
 /// The result for one site.
@@ -40,6 +41,9 @@ enum PluginCheck {
     },
     Failed {
         error: String,
+        /// The failure of a plugin, if that is the error.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<PluginFailure>,
     },
 }
 
@@ -99,7 +103,7 @@ async fn check_plugins(site: &Site, loader: &PluginLoader, s3: &S3) -> PluginChe
             let plugins = chain.all().map(|(configured, signed)| CheckedPlugin::new(configured, signed)).collect();
             PluginCheck::Passed { plugins, not_checked }
         }
-        Err(error) => PluginCheck::Failed { error: error.to_string() },
+        Err(error) => PluginCheck::Failed { error: error.to_string(), failure: error.plugin_failure().cloned() },
     }
 }
 
@@ -138,7 +142,12 @@ impl fmt::Display for SiteCheck {
                     }
                 }
             }
-            PluginCheck::Failed { error } => writeln!(f, "{RED}error{RED:#}  {site}: {error}")?,
+            PluginCheck::Failed { error, failure } => {
+                writeln!(f, "{RED}error{RED:#}  {site}: {error}")?;
+                for detail in failure.iter().flat_map(PluginFailure::details) {
+                    writeln!(f, "       {DIM}{detail}{DIM:#}")?;
+                }
+            }
         }
         for finding in self.aws.iter().flatten() {
             let (style, severity) = match finding.severity {

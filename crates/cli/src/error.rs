@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::report::Outcome;
 use tidegate_iam::apply::StepError;
 use tidegate_lambda::package::PackagingError;
@@ -124,6 +125,14 @@ impl CliError {
     /// Turns an error of writing `path` into [`CliError::Write`].
     pub(crate) fn write(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self {
         move |error| Self::Write { what, path: path.to_owned(), error }
+    }
+
+    /// The failure of a plugin, if that is the error.
+    pub(crate) fn plugin_failure(&self) -> Option<&PluginFailure> {
+        match self {
+            Self::Publish(error) => error.plugin_failure(),
+            _ => None,
+        }
     }
 
     pub(crate) fn exit_status(&self) -> ExitStatus {

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use tidegate_core::plugin_failure::PluginFailure;
+
 use crate::error::{CliError, ExitStatus};
-use crate::output::{RED_BOLD, json_line};
+use crate::output::{DIM, RED_BOLD, json_line};
 
 /// Prints an error: a line on standard error, or an object on standard output.
 pub(crate) fn print_error(error: &CliError, json: bool) {
@@ -14,9 +16,15 @@ pub(crate) fn print_error(error: &CliError, json: bool) {
             ExitStatus::Interrupted => "interrupted",
             ExitStatus::Success | ExitStatus::Failure => "failed",
         };
-        outln!("{}", json_line(&serde_json::json!({ "error": error.to_string(), "kind": kind })));
+        let mut value = serde_json::json!({ "error": error.to_string(), "kind": kind });
+        if let (Some(failure), Some(fields)) = (error.plugin_failure(), value.as_object_mut()) {
+            fields.insert("failure".to_owned(), serde_json::json!(failure));
+        }
+        outln!("{}", json_line(&value));
     } else {
         errln!("{RED_BOLD}error{RED_BOLD:#}: {error}");
+        let details = error.plugin_failure().into_iter().flat_map(PluginFailure::details);
+        details.for_each(|detail| errln!("  {DIM}{detail}{DIM:#}"));
     }
 }
 

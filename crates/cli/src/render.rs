@@ -173,6 +173,7 @@ pub(crate) fn judgements(judgements: &[Judgement]) {
         }
         if let Some(failure) = &judgement.failure {
             outln!("    {RED}{failure}{RED:#}");
+            failure.details().for_each(|detail| outln!("      {DIM}{detail}{DIM:#}"));
         }
     }
 }

@@ -30,7 +30,7 @@
 //! | [`key`], [`location`], [`arn`], [`timestamp`], [`iam_name`] | names and addresses, each parsed once |
 //! | [`staged_build`], [`request`], [`webhook_delivery`] | what starts a run |
 //! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`], [`declared`], [`listing_filter`] | a finished build |
-//! | [`desired`], [`finding`], [`unicode_form`], [`run_facts`], [`plugin_usage`], [`plugin_failure`], [`plugin_signature`], [`observed`] | what sync plugins make of it |
+//! | [`desired`], [`finding`], [`unicode_form`], [`run_facts`], [`plugin_usage`], [`plugin_failure`], [`malformed_answer`], [`plugin_signature`], [`observed`] | what sync plugins make of it |
 //! | [`manifest`], [`stored_lines`], [`release`], [`lease`], [`restore`] | releases and their state |
 //! | [`listing`], [`site_state`], [`diff`] | what a site holds, and how it differs |
 //! | [`plan`], [`put_options`], [`plan_review`], [`approval`], [`policy_document`] | the plan, its review, and the permissions that it needs |
@@ -66,6 +66,7 @@ pub mod plugin_usage;
 pub mod plugin_signature;
 pub mod observed;
 pub mod architecture;
+pub mod malformed_answer;
 pub mod plugin_failure;
 pub mod plan_review;
 pub mod release;

@@ -6,12 +6,9 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::config::MissingGrant;
-use crate::edge::RuleError;
 use crate::error_kind::ErrorKind;
-use crate::headers::ObjectHeaderError;
-use crate::key::KeyError;
-use crate::plugin_usage::PluginUsage;
-use crate::redirect::RedirectTargetError;
+pub use crate::malformed_answer::{MAX_SETTINGS_BYTES, MalformedAnswer};
+use crate::plugin_usage::{LogRecord, PluginUsage};
 
 /// Why a plugin failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -177,103 +174,7 @@ impl FailureCause {
     }
 }
 
-/// Maximum size of settings, in bytes of JSON.
-pub const MAX_SETTINGS_BYTES: usize = 1 << 20;
-
-/// A returned value that the interface does not allow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MalformedAnswer {
-    /// Indexes must ascend strictly.
-    #[error("it returned index {index} after index {previous}; indexes must be unique and ascending")]
-    Order {
-        /// The index.
-        index: u32,
-        /// The one before it.
-        previous: u32,
-    },
-    /// An index outside of the batch.
-    #[error("it returned index {index} for a batch of {length}")]
-    Range {
-        /// The index.
-        index: u32,
-        /// Entries in the batch.
-        length: usize,
-    },
-    /// A name that this host does not know.
-    #[error("unknown {place} `{name}`; install a newer Tidegate or an older plugin")]
-    Unknown {
-        /// `action`, `edit`, `verdict` or `attribute`.
-        place: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// A key that cannot be published.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A header or metadata entry that cannot be stored.
-    #[error(transparent)]
-    Header(#[from] ObjectHeaderError),
-    /// An invalid redirect target.
-    #[error(transparent)]
-    Target(#[from] RedirectTargetError),
-    /// Two entries on one key.
-    #[error("it publishes `{key}` twice: {first} and {second}; rename or exclude one of them")]
-    Collision {
-        /// The key.
-        key: String,
-        /// Where the first entry comes from.
-        first: String,
-        /// Where the second one comes from.
-        second: String,
-    },
-    /// An invalid rule for requests.
-    #[error("invalid rule for the path `{path}`: {error}")]
-    EdgeRule {
-        /// The path of the rule.
-        path: String,
-        /// The mistake.
-        error: RuleError,
-    },
-    /// Rules for requests without an edge.
-    #[error(
-        "it adds rules for requests, but the site has no `[site.edge]` or no run has begun; add it, or remove the plugin"
-    )]
-    NoEdge,
-    /// Too many rules for requests, or too long ones.
-    #[error("its rules for requests exceed {rules} rules or {bytes} bytes; add fewer or shorter rules")]
-    EdgeRules {
-        /// Most rules.
-        rules: usize,
-        /// Most bytes.
-        bytes: usize,
-    },
-    /// Not a JSON Pointer.
-    #[error("invalid JSON Pointer `{0}`; it must be empty or start with `/` (RFC 6901)")]
-    Pointer(String),
-    /// Returned values that are too long in total.
-    #[error("it returned {used} bytes, and {allowed} are allowed; return only differences")]
-    Size {
-        /// Bytes.
-        used: u64,
-        /// Bytes.
-        allowed: u64,
-    },
-    /// Canonical settings that are not JSON.
-    #[error("its canonical settings are not JSON ({0})")]
-    NotJson(String),
-    /// Canonical settings that are too long.
-    #[error("its canonical settings have {0} bytes; the maximum is {MAX_SETTINGS_BYTES}")]
-    SettingsSize(usize),
-    /// Canonical settings that are not a fixed point.
-    #[error("its canonical settings are not canonical: validating them again {0}")]
-    NotCanonical(String),
-    /// It rejected settings without an issue.
-    #[error("it rejected its settings without an issue")]
-    NoIssue,
-}
-
-/// A cause, with its rule and key if known.
+/// A cause, with its place if known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocatedCause {
     /// The cause.
@@ -282,11 +183,13 @@ pub struct LocatedCause {
     pub rule: String,
     /// The key, as the plugin saw it.
     pub key: Option<String>,
+    /// The innermost functions that were running, the innermost first. Empty if the plugin has no names.
+    pub backtrace: Vec<String>,
 }
 
 impl From<FailureCause> for LocatedCause {
     fn from(cause: FailureCause) -> Self {
-        Self { cause: Box::new(cause), rule: String::new(), key: None }
+        Self { cause: Box::new(cause), rule: String::new(), key: None, backtrace: Vec::new() }
     }
 }
 
@@ -305,14 +208,27 @@ struct FailureFields {
     plugin: String,
     call: &'static str,
     cause: LocatedCause,
+    log: Vec<LogRecord>,
     usage: Option<PluginUsage>,
 }
+
+/// Log records that a failure shows: the last ones before it.
+pub const FAILURE_LOG_RECORDS: usize = 10;
 
 impl PluginFailure {
     /// A failure of a plugin in one of its calls.
     #[must_use]
     pub fn new(plugin: &str, call: &'static str, cause: LocatedCause, usage: Option<PluginUsage>) -> Self {
-        Self(Box::new(FailureFields { plugin: plugin.to_owned(), call, cause, usage }))
+        let logs = usage.as_ref().map(|usage| usage.logs.as_slice()).unwrap_or_default();
+        let log = logs.iter().skip(logs.len().saturating_sub(FAILURE_LOG_RECORDS)).cloned().collect();
+        Self(Box::new(FailureFields { plugin: plugin.to_owned(), call, cause, log, usage }))
+    }
+
+    /// The failure with the last log records, if those of the usage end earlier because the log was too long.
+    #[must_use]
+    pub fn with_log(mut self, log: Vec<LogRecord>) -> Self {
+        self.0.log = log;
+        self
     }
 
     /// The failure without its usage, where the usage is reported separately.
@@ -358,6 +274,24 @@ impl PluginFailure {
         self.0.cause.key.as_deref()
     }
 
+    /// The innermost functions that were running, the innermost first. Empty if the plugin has no names.
+    #[must_use]
+    pub fn backtrace(&self) -> &[String] {
+        &self.0.cause.backtrace
+    }
+
+    /// The last log records before the failure.
+    #[must_use]
+    pub fn log(&self) -> &[LogRecord] {
+        &self.0.log
+    }
+
+    /// Backtrace and log, one line for each entry, to print below the message.
+    pub fn details(&self) -> impl Iterator<Item = String> {
+        let frames = self.backtrace().iter().map(|function| format!("at {function}"));
+        frames.chain(self.log().iter().map(|record| format!("log: {record}")))
+    }
+
     /// The resources that the run used, and its log records.
     #[must_use]
     pub fn usage(&self) -> Option<&PluginUsage> {
@@ -386,7 +320,7 @@ impl std::error::Error for PluginFailure {}
 
 impl Serialize for PluginFailure {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut record = to.serialize_struct("Failure", 8)?;
+        let mut record = to.serialize_struct("Failure", 10)?;
         record.serialize_field("plugin", self.plugin())?;
         record.serialize_field("call", self.call())?;
         record.serialize_field("cause", self.cause().code())?;
@@ -394,6 +328,8 @@ impl Serialize for PluginFailure {
         record.serialize_field("rule", self.rule())?;
         record.serialize_field("key", &self.key())?;
         record.serialize_field("message", &self.to_string())?;
+        record.serialize_field("backtrace", &self.backtrace())?;
+        record.serialize_field("log", &self.log())?;
         record.serialize_field("usage", &self.usage())?;
         record.end()
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{EditKind, PluginMode};
 use crate::text::count;
 
 /// The level of a log record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the five usual levels need no explanation")]
 pub enum LogLevel {
@@ -36,12 +36,19 @@ impl LogLevel {
 }
 
 /// A log record of a plugin. Its text has no control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogRecord {
     /// The level.
     pub level: LogLevel,
     /// One line.
     pub message: String,
+}
+
+impl fmt::Display for LogRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.level.as_str(), self.message)
+    }
 }
 
 /// What is left of the limits of a run, in percent, rounded down: 100 for an unused limit, 0 for one that is used up.

@@ -250,6 +250,9 @@ impl fmt::Display for PublishReport {
         for judgement in &self.judgements {
             if let Some(failure) = &judgement.failure {
                 writeln!(f, "  {failure}")?;
+                for detail in failure.details() {
+                    writeln!(f, "    {detail}")?;
+                }
             } else if !judgement.mode.is_enforced() {
                 writeln!(f, "  policy `{}`: {} (observed, not enforced)", judgement.plugin, judgement.verdict)?;
                 judgement.findings.iter().take(SHOWN).try_for_each(|finding| writeln!(f, "    {finding}"))?;

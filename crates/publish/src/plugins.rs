@@ -4,6 +4,7 @@ use tidegate_core::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, 
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plan::PluginInput;
 use tidegate_core::plugin_signature::SignedPlugin;
+use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_host::{
     AdmissionError, AdmissionErrorKind, CodePackage, ConfiguredPlugin, Engine, Plugin, PluginKind, SettingsError,
 };
@@ -84,6 +85,15 @@ impl SitePluginsError {
             Self::Component(error) => error.kind(),
             Self::Interrupted => ErrorKind::Cloud,
             Self::Kind { .. } | Self::Admission(_) | Self::Settings(_) | Self::Config(_) => ErrorKind::Configuration,
+        }
+    }
+
+    /// The failure of a plugin that validated its settings, if that is the error.
+    #[must_use]
+    pub fn plugin_failure(&self) -> Option<&PluginFailure> {
+        match self {
+            Self::Settings(SettingsError::Failed(failure)) => Some(failure),
+            _ => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod bundled;
 #[cfg(all(unix, feature = "compile"))]
 mod cache;
 mod edge;
+mod failures;
 mod figures;
 mod good;
 mod grants;

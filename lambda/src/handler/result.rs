@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tidegate_core::config::ConfigError;
 use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::publish::PublishError;
@@ -71,6 +72,16 @@ impl RunError {
             }
         }
     }
+
+    /// The message, with the backtrace and the last log records of a plugin that failed.
+    fn reason(&self) -> String {
+        let failure = match self {
+            Self::Publish(error) => error.plugin_failure(),
+            _ => None,
+        };
+        let details = failure.into_iter().flat_map(PluginFailure::details);
+        details.fold(self.to_string(), |reason, detail| format!("{reason}; {detail}"))
+    }
 }
 
 impl RunResult {
@@ -87,7 +98,7 @@ impl From<&Result<RunResult, RunError>> for RunEnding {
             Ok(RunResult::Report(report)) => Self::Report(report.clone()),
             Ok(RunResult::Superseded(reason)) => Self::Superseded(reason.clone()),
             Ok(RunResult::Continued { .. }) => Self::Continued,
-            Err(error) => Self::Failed { kind: error.kind(), reason: error.to_string() },
+            Err(error) => Self::Failed { kind: error.kind(), reason: error.reason() },
         }
     }
 }

@@ -129,6 +129,16 @@ impl From<LeaseLost> for PublishError {
 }
 
 impl PublishError {
+    /// The failure of a plugin, if that is the error.
+    #[must_use]
+    pub fn plugin_failure(&self) -> Option<&PluginFailure> {
+        match self {
+            Self::Plugin(failure) => Some(failure),
+            Self::Plugins(error) => error.plugin_failure(),
+            _ => None,
+        }
+    }
+
     /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
