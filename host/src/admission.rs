@@ -9,7 +9,7 @@ use super::engine_configuration::proposals;
 use super::imports::{EDGE, LINKED};
 use super::kind::{IdentifiedPlugin, PluginKind};
 use super::limits::MAX_COMPONENT_BYTES;
-use super::structure::Structure;
+use super::structure::{Structure, StructureTotal};
 
 /// The package of the contract.
 const PACKAGE: &str = "tidegate:plugin/";
@@ -30,7 +30,7 @@ fn identify_bytes(bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionErrorKind> 
         return Err(AdmissionErrorKind::MachineCode);
     }
     if !bytes.starts_with(b"\0asm") {
-        return Err(AdmissionErrorKind::NotWasm(describe(bytes)));
+        return Err(AdmissionErrorKind::NotWasm(describe_bytes(bytes)));
     }
     ComponentNames::read(bytes)?.ok_or(AdmissionErrorKind::CoreModule)?.check()
 }
@@ -48,7 +48,41 @@ pub fn validate(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, Admissio
     }
 }
 
-fn describe(bytes: &[u8]) -> &'static str {
+/// Reads what a component says about itself, admitted or not, without running it. The error is the one of [`identify`].
+///
+/// # Errors
+/// [`AdmissionError`] for bytes that are not a plugin.
+pub fn describe(plugin: &str, bytes: &[u8]) -> Result<ComponentDescription, AdmissionError> {
+    let identified = identify(plugin, bytes)?;
+    let names = ComponentNames::read(bytes).map_err(|kind| kind.of(plugin))?.unwrap_or_default();
+    let mut contracts: Vec<String> = names
+        .exports
+        .iter()
+        .chain(&names.imports)
+        .filter_map(|name| contract(name).map(|(_, version)| version.to_owned()))
+        .collect();
+    contracts.sort();
+    contracts.dedup();
+    let ComponentNames { imports, exports, structure } = names;
+    Ok(ComponentDescription { identified, imports, exports, contracts, structure: structure.totals() })
+}
+
+/// What a component says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentDescription {
+    /// Kind, and whether it reads content.
+    pub identified: IdentifiedPlugin,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
+    /// The interfaces that it exports.
+    pub exports: Vec<String>,
+    /// The versions of the contract that these interfaces are of.
+    pub contracts: Vec<String>,
+    /// How much there is in it, with the limits.
+    pub structure: Vec<StructureTotal>,
+}
+
+fn describe_bytes(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "empty",
         [b'(', ..] | [b';', b';', ..] => "WebAssembly text",
@@ -64,26 +98,26 @@ fn describe(bytes: &[u8]) -> &'static str {
 struct ComponentNames {
     imports: Vec<String>,
     exports: Vec<String>,
+    structure: Structure,
 }
 
 impl ComponentNames {
     /// Reads the names; `None` for a core module.
     fn read(bytes: &[u8]) -> Result<Option<Self>, AdmissionErrorKind> {
         let mut names = Self::default();
-        let mut structure = Structure::default();
         let mut parser = Parser::new(0);
         parser.set_features(proposals());
         for payload in parser.parse_all(bytes) {
             let payload = payload?;
-            structure.add(&payload)?;
+            names.structure.add(&payload)?;
             match payload {
-                Payload::Version { encoding: Encoding::Module, .. } if structure.depth() == 1 => return Ok(None),
-                Payload::ComponentImportSection(section) if structure.depth() == 1 => {
+                Payload::Version { encoding: Encoding::Module, .. } if names.structure.depth() == 1 => return Ok(None),
+                Payload::ComponentImportSection(section) if names.structure.depth() == 1 => {
                     for import in section {
                         names.imports.push(import?.name.name.to_owned());
                     }
                 }
-                Payload::ComponentExportSection(section) if structure.depth() == 1 => {
+                Payload::ComponentExportSection(section) if names.structure.depth() == 1 => {
                     for export in section {
                         names.exports.push(export?.name.name.to_owned());
                     }

@@ -133,6 +133,11 @@ impl AnswerBudget {
         Self { used: 0, allowed: limits.answer_bytes_for(objects) }
     }
 
+    /// Bytes so far.
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+
     pub(super) fn add(&mut self, bytes: usize) -> Result<(), MalformedAnswer> {
         self.used = self.used.saturating_add(bytes as u64);
         if self.used > self.allowed {

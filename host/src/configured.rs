@@ -217,7 +217,7 @@ impl ConfiguredPlugin {
 }
 
 /// The content while settings are validated: none.
-struct NoContent;
+pub(super) struct NoContent;
 
 impl ContentReader for NoContent {
     fn heads(&self, keys: &[Key], _: u32, _: std::time::Instant) -> Vec<Result<Vec<u8>, ReadError>> {

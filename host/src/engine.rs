@@ -1,6 +1,7 @@
 //! The sandbox: one wasmtime engine, whose only constructor turns every protection on.
 
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,14 @@ use super::compiler_process::CompilerProcess;
 use super::engine_configuration::configuration;
 use super::imports;
 use super::limits::Limits;
+use super::profile::Profiler;
 use super::store::StoreState;
 
 /// How often running code checks the time. A loop exceeds its deadline by about this much.
 const TICK: Duration = Duration::from_millis(5);
+
+/// Frames that a backtrace has at most, from the innermost. It has no effect on compiled code.
+const MAX_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(256);
 
 /// Runs plugins. Cheap to clone. Its clock thread ends with the last clone and the last plugin that it loaded.
 #[derive(Clone)]
@@ -22,6 +27,7 @@ pub struct Engine {
     wasm: wasmtime::Engine,
     linker: Arc<Linker<StoreState>>,
     limits: Arc<Limits>,
+    profiler: Profiler,
     #[cfg(feature = "compile")]
     compiler: Option<CompilerProcess>,
 }
@@ -57,7 +63,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub fn with_limits(limits: &Limits) -> Result<Self, EngineError> {
-        let configuration = configuration().map_err(EngineError::sandbox)?;
+        let mut configuration = configuration().map_err(EngineError::sandbox)?;
+        configuration.wasm_backtrace_max_frames(MAX_FRAMES);
         let wasm = wasmtime::Engine::new(&configuration).map_err(EngineError::sandbox)?;
         let mut linker = Linker::new(&wasm);
         imports::add(&mut linker).map_err(EngineError::sandbox)?;
@@ -76,6 +83,7 @@ impl Engine {
             wasm,
             linker: Arc::new(linker),
             limits: Arc::new(limits.capped()),
+            profiler: Profiler::default(),
             #[cfg(feature = "compile")]
             compiler: None,
         })
@@ -100,6 +108,12 @@ impl Engine {
     #[must_use]
     pub fn compiler(&self) -> Option<&CompilerProcess> {
         self.compiler.as_ref()
+    }
+
+    /// Profiles runs of plugins that this engine loaded; see [`Profiler`].
+    #[must_use]
+    pub fn profiler(&self) -> &Profiler {
+        &self.profiler
     }
 
     pub(super) fn wasm(&self) -> &wasmtime::Engine {

@@ -10,6 +10,7 @@ use super::bindings::sync_world::tidegate::plugin::edge::{HeaderRule, RedirectRu
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
 use super::content_server::{ReadRefusal, ReadReply, RequestedContent, request};
 use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES, MAX_RULES};
+use super::profile::charge_read;
 use super::store::{Stop, StoreState};
 
 /// Names of interfaces that a component may import. `types` has types and no functions.
@@ -83,7 +84,9 @@ fn check_limit(function: &'static str, what: &'static str, asked: u64, most: u64
 fn read(store: &mut StoreContextMut<'_, StoreState>, content: RequestedContent) -> wasmtime::Result<Vec<Bytes>> {
     let left = store.get_fuel()?;
     let allowed = store.data().fuel_allowed;
-    let left = left.checked_sub(content.fuel()).ok_or(Stop(FailureCause::Fuel { used: allowed, allowed }))?;
+    let cost = content.fuel();
+    let left = left.checked_sub(cost).ok_or(Stop(FailureCause::Fuel { used: allowed, allowed }))?;
+    charge_read(store, cost);
     let state = store.data_mut();
     let ReadReply { answers, reading } = request(&state.requests, content)
         .ok_or_else(|| Stop(FailureCause::Host("its reads are no longer served".to_owned())))?;

@@ -14,6 +14,7 @@ use super::content_server::{ContentServer, ReadRequest, ReadTotals};
 use super::edge::EdgeCollector;
 use super::engine::Engine;
 use super::limits::{Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
+use super::profile;
 use super::store::{MemoryBudget, PluginLog, RunClock, Stop, StoreState};
 
 /// What a failure calls the instantiation, where it names the plugin's function.
@@ -35,6 +36,9 @@ impl<B> Instance<B> {
     ) -> Result<R, LocatedCause> {
         self.last_call = name;
         let Self { store, bindings, .. } = self;
+        if let Some(profile) = &mut store.data_mut().profile {
+            profile.begin_call(name);
+        }
         let answer = call_timed(store, |store| function(bindings, store))?;
         // The plugin may have ignored the error.
         store.data_mut().edge.check()?;
@@ -165,23 +169,28 @@ fn limited_store(
     let fuel = limits.fuel_for(objects);
     let state = StoreState {
         memory: MemoryBudget::new(limits),
-        clock: RunClock::new(limits, objects),
+        clock: if engine.profiler().is_active() { RunClock::unlimited() } else { RunClock::new(limits, objects) },
         log: PluginLog::new(limits),
         edge,
         requests,
         fuel_allowed: fuel,
         fuel_per_byte_read: limits.fuel_per_byte_read,
+        profile: engine.profiler().start_run(),
     };
     let mut store = Store::new(engine.wasm(), state);
     store.limiter(|state| &mut state.memory);
     store.set_fuel(fuel)?;
     store.set_hostcall_fuel(limits.call_bytes);
     store.set_max_component_handles(limits.handles);
-    store.epoch_deadline_callback(|store| match store.data().clock.overrun() {
-        Some(cause) => Err(Stop(cause).into()),
-        None => Ok(UpdateDeadline::Continue(1)),
-    });
-    store.set_epoch_deadline(1);
+    if store.data().profile.is_some() {
+        profile::install(&mut store);
+    } else {
+        store.epoch_deadline_callback(|store| match store.data().clock.overrun() {
+            Some(cause) => Err(Stop(cause).into()),
+            None => Ok(UpdateDeadline::Continue(1)),
+        });
+        store.set_epoch_deadline(1);
+    }
     Ok(store)
 }
 
@@ -193,6 +202,9 @@ fn call_timed<R>(
     store.data_mut().clock.start();
     let result = call(store);
     store.data_mut().clock.stop();
+    if store.data().profile.is_some() {
+        profile::end_call(store);
+    }
     match result {
         // The host's work for a call, such as lifting a long list, is not interrupted but counts.
         Ok(value) => match store.data().clock.overrun() {

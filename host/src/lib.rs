@@ -30,6 +30,8 @@
 //! | `answer`, `wire`, `bindings` | checks of answers, and conversions from and to the contract's types |
 //! | [`sync`], `apply_decisions`, `observe` | sync plugins: from an artifact to the desired site; plugins that change nothing |
 //! | [`policy`] | policy plugins: from a plan to judgements |
+//! | `observed`, `difference`, `cost` | for plugin authors: one run with all its decisions, what they change, and what they cost |
+//! | `record`, `recorded_content`, `replay`, `profile` | for plugin authors: records of runs, and fuel by function |
 //!
 //! The feature `compile` adds the compiler and the code cache. Without it, the host runs only packaged code, and the
 //! binary is a quarter of the size.
@@ -47,6 +49,8 @@ mod compiler;
 mod compiler_process;
 mod configured;
 mod content_server;
+pub mod cost;
+pub mod difference;
 mod edge;
 mod engine;
 mod engine_configuration;
@@ -56,13 +60,21 @@ mod kind;
 pub mod limits;
 mod loaded;
 mod observe;
+pub mod observed;
 pub mod policy;
+mod profile;
+#[cfg(feature = "compile")]
+pub mod record;
+#[cfg(feature = "compile")]
+mod recorded_content;
+#[cfg(feature = "compile")]
+pub mod replay;
 mod store;
 mod structure;
 pub mod sync;
 mod wire;
 
-pub use admission::{identify, validate};
+pub use admission::{ComponentDescription, describe, identify, validate};
 pub use admission_error::{AdmissionError, AdmissionErrorKind, CONTRACT};
 #[cfg(feature = "compile")]
 pub use compiled_code::cache::CodeCache;
@@ -77,3 +89,7 @@ pub use engine::{Engine, EngineError};
 pub use kind::{IdentifiedPlugin, PluginKind};
 pub use limits::Limits;
 pub use loaded::Plugin;
+pub use profile::{CollapsedStacks, ProfileChanged, Profiler};
+#[cfg(feature = "compile")]
+pub use recorded_content::MissingRead;
+pub use structure::StructureTotal;

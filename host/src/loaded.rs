@@ -17,6 +17,8 @@ use super::compiled_code::package::CodePackage;
 use super::compiled_code::{self, cache::CodeCache};
 use super::engine::Engine;
 use super::kind::{IdentifiedPlugin, PluginKind};
+use super::limits::Limits;
+use super::profile::Profiler;
 use super::store::StoreState;
 
 /// A plugin that can run. Cheap to clone.
@@ -147,6 +149,29 @@ impl Plugin {
     #[must_use]
     pub fn load_time(&self) -> Duration {
         self.0.load_time
+    }
+
+    /// The size of its compiled code with its data, in bytes.
+    #[must_use]
+    pub fn code_bytes(&self) -> u64 {
+        let component = match self.linked() {
+            LinkedPlugin::Sync(plugin) => plugin.instance_pre().component(),
+            LinkedPlugin::Policy(plugin) => plugin.instance_pre().component(),
+        };
+        let range = component.image_range();
+        range.end.addr().saturating_sub(range.start.addr()) as u64
+    }
+
+    /// The limits of its runs.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        self.engine().limits()
+    }
+
+    /// Profiles its runs.
+    #[must_use]
+    pub fn profiler(&self) -> &Profiler {
+        self.engine().profiler()
     }
 
     pub(super) fn engine(&self) -> &Engine {

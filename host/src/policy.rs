@@ -32,7 +32,7 @@ pub fn review(
     policies.iter().map(|policy| review_one(policy, review, facts, content)).collect()
 }
 
-fn review_one(
+pub(super) fn review_one(
     configured: &ConfiguredPlugin,
     review: &PlanReview<'_>,
     facts: &RunFacts,

@@ -12,6 +12,7 @@ use wasmtime::ResourceLimiter;
 use super::content_server::ReadRequest;
 use super::edge::EdgeCollector;
 use super::limits::Limits;
+use super::profile::RunProfile;
 
 /// The data of one store.
 pub(super) struct StoreState {
@@ -23,6 +24,8 @@ pub(super) struct StoreState {
     pub(super) requests: Sender<ReadRequest>,
     pub(super) fuel_allowed: u64,
     pub(super) fuel_per_byte_read: u64,
+    /// Where the fuel goes, if the run is profiled.
+    pub(super) profile: Option<RunProfile>,
 }
 
 /// Ends a run from a host function or a limiter.
@@ -122,6 +125,12 @@ impl RunClock {
     pub(super) fn new(limits: &Limits, objects: u64) -> Self {
         let allowed = limits.time_for(objects);
         let deadline = limits.deadline_for(objects);
+        Self { allowed, ran: Duration::ZERO, started: None, created: Instant::now(), deadline }
+    }
+
+    /// For a profile, which takes time at every check. Fuel still limits the run.
+    pub(super) fn unlimited() -> Self {
+        let (allowed, deadline) = (Duration::MAX, Duration::MAX);
         Self { allowed, ran: Duration::ZERO, started: None, created: Instant::now(), deadline }
     }
 

@@ -10,8 +10,8 @@ use wasmparser::{
 
 use super::admission_error::AdmissionErrorKind;
 use super::limits::{
-    MAX_DEFINITIONS, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_INSTANCES, MAX_LOCALS, MAX_MODULE_MEMORIES, MAX_MODULES,
-    MAX_NESTING, MAX_RESULTS, MAX_TABLE_ELEMENTS, MAX_TYPES,
+    Limits, MAX_DEFINITIONS, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_INSTANCES, MAX_LOCALS, MAX_MODULE_MEMORIES,
+    MAX_MODULES, MAX_NESTING, MAX_RESULTS, MAX_TABLE_ELEMENTS, MAX_TYPES,
 };
 
 /// Bytes of data segments that count as one definition: about the time to copy them into a memory.
@@ -51,9 +51,42 @@ pub(super) struct Structure {
     modules: u64,
     types: u64,
     table_elements: u64,
+    memories: u64,
+    tables: u64,
+    /// What one instantiation of the whole makes.
+    whole: InstantiationCost,
+}
+
+/// How much there is of something that is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StructureTotal {
+    /// What is counted.
+    pub what: &'static str,
+    /// How much there is.
+    pub found: u64,
+    /// The limit.
+    pub limit: u64,
 }
 
 impl Structure {
+    /// The totals of a whole component, with their limits. Memories and tables are those that its modules define; a run
+    /// limits those that their instances make.
+    pub(super) fn totals(&self) -> Vec<StructureTotal> {
+        let run = Limits::default();
+        let total = |what, found, limit| StructureTotal { what, found, limit };
+        vec![
+            total("functions", self.functions, MAX_FUNCTIONS),
+            total("types", self.types, MAX_TYPES),
+            total("local variables", self.locals, MAX_LOCALS),
+            total("core modules", self.modules, MAX_MODULES),
+            total("instances", self.whole.instances, MAX_INSTANCES),
+            total("definitions", self.whole.definitions, MAX_DEFINITIONS),
+            total("memories", self.memories, run.memories as u64),
+            total("tables", self.tables, run.tables as u64),
+            total("table elements", self.table_elements, MAX_TABLE_ELEMENTS),
+        ]
+    }
+
     /// The number of enclosing components, with the one that is read.
     pub(super) fn depth(&self) -> usize {
         self.open.len()
@@ -98,6 +131,7 @@ impl Structure {
             }
             Payload::TableSection(section) => {
                 self.define(section.count());
+                self.tables = self.tables.saturating_add(section.count().into());
                 for table in section.clone() {
                     let elements = table?.ty.initial;
                     count(&mut self.table_elements, elements, "elements of tables", MAX_TABLE_ELEMENTS)?;
@@ -111,7 +145,10 @@ impl Structure {
                     }
                 }
             }
-            Payload::MemorySection(section) => self.add_memories(section.count())?,
+            Payload::MemorySection(section) => {
+                self.memories = self.memories.saturating_add(section.count().into());
+                self.add_memories(section.count())?;
+            }
             Payload::FunctionSection(section) => self.define(section.count()),
             Payload::GlobalSection(section) => self.define(section.count()),
             Payload::ExportSection(section) => self.define(section.count()),
@@ -200,6 +237,7 @@ impl Structure {
 
     fn end(&mut self) {
         if let Some(closed) = self.open.pop() {
+            self.whole = closed.cost;
             let kind = match closed.encoding {
                 Encoding::Module => ComponentExternalKind::Module,
                 Encoding::Component => ComponentExternalKind::Component,

@@ -94,6 +94,8 @@ pub(super) struct PluginAnswers {
     pub(super) edge: EdgeRules,
     pub(super) findings: Vec<Finding>,
     pub(super) findings_dropped: u64,
+    /// The size of all answers, in bytes.
+    pub(super) bytes: u64,
     /// The call that a failure to apply the decisions names.
     pub(super) last_call: &'static str,
 }
@@ -189,7 +191,7 @@ fn call_plugin(
     let (findings, findings_dropped) = findings.finish();
     let last_call = if redirects.is_empty() { DECIDE } else { FINISH };
     let decisions = PluginDecisions { entries: decided, redirects };
-    Ok(PluginAnswers { decisions, edge, findings, findings_dropped, last_call })
+    Ok(PluginAnswers { decisions, edge, findings, findings_dropped, bytes: budget.used(), last_call })
 }
 
 /// Without a trace the reason is dropped: a large site has one for every object.

@@ -62,7 +62,7 @@ pub struct ExcludedObject {
 }
 
 /// The desired site: sorted, with one entry per key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DesiredSite {
     entries: Vec<DesiredEntry>,
     excluded: Vec<ExcludedObject>,

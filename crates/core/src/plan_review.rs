@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::PluginMode;
 use crate::finding::Finding;
@@ -13,7 +13,8 @@ use crate::plugin_usage::PluginUsage;
 use crate::redirect::RedirectTarget;
 
 /// What happens to a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReviewedKind {
     /// The site does not have it yet.
     Create,
@@ -83,7 +84,7 @@ impl<'a> PlanReview<'a> {
 }
 
 /// The verdict of a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The plan may be executed.

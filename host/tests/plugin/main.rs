@@ -21,5 +21,9 @@ mod observe;
 #[cfg(all(target_os = "linux", feature = "compile"))]
 mod package;
 #[cfg(feature = "compile")]
+mod profile;
+#[cfg(feature = "compile")]
 mod random;
+#[cfg(feature = "compile")]
+mod records;
 mod support;

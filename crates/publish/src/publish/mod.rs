@@ -25,6 +25,8 @@ mod release;
 mod releases;
 mod stopwatch;
 mod top_folder;
+#[cfg(feature = "compile")]
+mod trial;
 mod error;
 
 use std::collections::BTreeMap;
@@ -52,6 +54,8 @@ pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 pub use run::Publisher;
 pub(crate) use switch::update_in_order;
+#[cfg(feature = "compile")]
+pub use trial::{Trial, TrialSpec, TrialTarget};
 
 use crate::progress::Stage;
 use crate::s3::S3;
