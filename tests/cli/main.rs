@@ -20,6 +20,7 @@ mod languages;
 mod museum;
 mod package;
 mod pages;
+mod plugin_tools;
 mod plugin_trust;
 mod plugins;
 mod sources;

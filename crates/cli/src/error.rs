@@ -89,6 +89,9 @@ pub(crate) enum CliError {
     /// A run ended before it had a plan.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A plugin failed.
+    #[error(transparent)]
+    Plugin(PluginFailure),
     /// A request to AWS failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -131,6 +134,7 @@ impl CliError {
     pub(crate) fn plugin_failure(&self) -> Option<&PluginFailure> {
         match self {
             Self::Publish(error) => error.plugin_failure(),
+            Self::Plugin(failure) => Some(failure),
             _ => None,
         }
     }
@@ -142,6 +146,7 @@ impl CliError {
                 ExitStatus::Failure
             }
             Self::Interrupted(_) => ExitStatus::Interrupted,
+            Self::Plugin(failure) => failure.kind().into(),
             Self::Package(error) => error.kind().into(),
             Self::Publish(PublishError::Drifted(_)) => ExitStatus::Denied,
             // The path was typed or configured wrongly.

@@ -25,6 +25,7 @@ mod interrupt;
 mod invoke;
 mod package;
 mod plugin_project;
+mod plugin;
 mod plugins;
 mod policy;
 mod print_error;
@@ -34,6 +35,7 @@ mod releases;
 mod render;
 mod sync;
 mod template;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -94,7 +96,7 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
         Command::Credentials(command) => credentials::credentials(&common, &command).await,
         Command::Policy(command) => policy::policy(&common, &command).await,
         Command::Group(command) => group::group(&common, &command).await,
-        Command::Plugin(command) => plugins::plugin(&common, &command),
+        Command::Plugin(command) => plugin::plugin(&common, &command).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut script);

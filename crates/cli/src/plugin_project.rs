@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_plugin_build::{BuiltPlugin, Language, ProjectKind, build_project, new_project};
+use tidegate_plugin_build::{BuiltPlugin, Language, ProjectKind, build_project, build_script, new_project};
 
 use crate::error::CliError;
 
@@ -28,16 +28,28 @@ pub(crate) fn create(
     files.into_iter().map(write).collect()
 }
 
+/// The bundled engine of scripts.
+fn engine(kind: ProjectKind) -> Option<&'static [u8]> {
+    let name = match kind {
+        ProjectKind::Sync => "script",
+        ProjectKind::Policy => "script-policy",
+    };
+    tidegate_bundled_plugins::find(name).map(|plugin| plugin.bytes)
+}
+
+/// Builds the plugins of a project.
+pub(crate) fn components(directory: &Path) -> Result<Vec<BuiltPlugin>, CliError> {
+    build_project(directory, engine).map_err(CliError::usage)
+}
+
+/// The component of a script in a file. It is a policy if the project beside it is one.
+pub(crate) fn script(path: &Path) -> Result<Vec<u8>, CliError> {
+    build_script(path, engine).map_err(CliError::usage)
+}
+
 /// Builds the plugins of a project into a folder. Returns their names and files.
 pub(crate) fn build(directory: &Path, out: &Path) -> Result<Vec<(String, PathBuf, Vec<u8>)>, CliError> {
-    let engine = |kind| {
-        let name = match kind {
-            ProjectKind::Sync => "script",
-            ProjectKind::Policy => "script-policy",
-        };
-        tidegate_bundled_plugins::find(name).map(|plugin| plugin.bytes)
-    };
-    let plugins = build_project(directory, engine).map_err(CliError::usage)?;
+    let plugins = components(directory)?;
     std::fs::create_dir_all(out).map_err(CliError::write("directory", out))?;
     let write = |BuiltPlugin { library, component }| {
         let path = out.join(format!("{library}.wasm"));

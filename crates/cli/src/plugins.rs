@@ -1,4 +1,4 @@
-//! `tidegate plugin`: building and inspecting components.
+//! `tidegate plugin new`, `build` and `list`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,45 +6,51 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 use tidegate_core::identity::sha256;
 use tidegate_host::validate;
+use tidegate_plugin_build::{Language, ProjectKind};
 
-use crate::arguments::{CommonArguments, PluginCommand};
+use crate::arguments::CommonArguments;
 use crate::error::{CliError, ExitStatus};
 use crate::output::print_json;
 use crate::plugin_project;
 
-pub(crate) fn plugin(common: &CommonArguments, command: &PluginCommand) -> Result<ExitStatus, CliError> {
-    let components = match command {
-        PluginCommand::New { name, language, kind, directory } => {
-            let files = plugin_project::create(name, *language, *kind, directory)?;
-            if common.json {
-                print_json(&serde_json::json!({ "files": files }))?;
-            } else {
-                files.iter().for_each(|path| outln!("{}", path.display()));
-            }
-            return Ok(ExitStatus::Success);
-        }
-        PluginCommand::Build { directory, out } => plugin_project::build(directory, out)?
-            .into_iter()
-            .map(|(name, path, component)| ComponentInfo::new(&path, &name, &component))
-            .collect::<Result<_, _>>()?,
-        PluginCommand::Inspect { file } => vec![inspect(file)?],
-        PluginCommand::List => tidegate_bundled_plugins::PLUGINS
-            .iter()
-            .map(|plugin| ComponentInfo::new(Path::new(plugin.name), plugin.name, plugin.bytes))
-            .collect::<Result<_, _>>()?,
-    };
+/// Creates the project of a plugin, and prints its files.
+pub(crate) fn new(
+    common: &CommonArguments,
+    name: &str,
+    language: Language,
+    kind: ProjectKind,
+    parent: &Path,
+) -> Result<ExitStatus, CliError> {
+    let files = plugin_project::create(name, language, kind, parent)?;
+    if common.json {
+        print_json(&serde_json::json!({ "files": files }))?;
+    } else {
+        files.iter().for_each(|path| outln!("{}", path.display()));
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// Builds the plugins of a project and prints them.
+pub(crate) fn build(common: &CommonArguments, directory: &Path, out: &Path) -> Result<ExitStatus, CliError> {
+    let built = plugin_project::build(directory, out)?;
+    let components = built.iter().map(|(name, path, component)| ComponentInfo::new(path, name, component));
+    print(common, &components.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Prints the bundled plugins.
+pub(crate) fn list(common: &CommonArguments) -> Result<ExitStatus, CliError> {
+    let bundled = tidegate_bundled_plugins::PLUGINS.iter();
+    let components = bundled.map(|plugin| ComponentInfo::new(Path::new(plugin.name), plugin.name, plugin.bytes));
+    print(common, &components.collect::<Result<Vec<_>, _>>()?)
+}
+
+fn print(common: &CommonArguments, components: &[ComponentInfo]) -> Result<ExitStatus, CliError> {
     if common.json {
         print_json(&components)?;
     } else {
         components.iter().for_each(ComponentInfo::print);
     }
     Ok(ExitStatus::Success)
-}
-
-fn inspect(file: &Path) -> Result<ComponentInfo, CliError> {
-    let bytes = std::fs::read(file).map_err(CliError::read("component", file))?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    ComponentInfo::new(file, &name, &bytes)
 }
 
 /// What is known of a component without running it.

@@ -5,6 +5,7 @@ mod edge;
 mod header_argument;
 mod invoke;
 mod package;
+mod plugin_tools;
 mod policy;
 mod publish;
 mod stack;
@@ -23,6 +24,10 @@ pub(crate) use edge::{EdgeChangeArguments, EdgeCommand, EdgeSite, EdgeTryArgumen
 pub(crate) use header_argument::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutTarget};
 pub(crate) use package::PackageArguments;
+pub(crate) use plugin_tools::{
+    EdgeDialectFlag, PluginBenchArguments, PluginCheckArguments, PluginInputArguments, PluginProfileArguments,
+    PluginRecordArguments, PluginReplayArguments, PluginRunArguments,
+};
 pub(crate) use policy::{
     AttachArguments, Attachment, CiArguments, CiFormat, CiPublisherArguments, NeedsFlag, PolicyCommand, PolicyFormat,
     PolicyOutputArguments, SyncPolicyArguments, TrustArguments, UploaderArguments,
@@ -170,7 +175,7 @@ Examples:
     /// Manage IAM groups of users that publish
     #[command(subcommand)]
     Group(GroupCommand),
-    /// Build and inspect plugins
+    /// Build, check and run plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Print shell completions
@@ -214,11 +219,30 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },
-    /// Print kind, size and SHA-256 of a component, without running it
-    Inspect {
-        /// Component
-        file: PathBuf,
-    },
+    /// Check a plugin: contract, imports, size, structure, settings, and a run without objects
+    #[command(alias = "inspect")]
+    Check(PluginCheckArguments),
+    /// Run a plugin over a source and show what it decides and costs
+    ///
+    /// Runs under the limits of every run, and writes nothing. Exits with 1 if the plugin fails, or if a policy would deny or
+    /// hold the plan.
+    #[command(after_help = "\
+Examples:
+  tidegate plugin run no_drafts.wasm --from public/
+  tidegate plugin run no_drafts.wasm --from public/ --settings '{\"marker\":\"DRAFT\"}'
+  tidegate plugin run . --from public/ --watch      Build the project, run it, and repeat on every change
+  tidegate plugin run guard --from public/ --against s3://docs.example.com/")]
+    Run(PluginRunArguments),
+    /// Measure time, fuel and memory of a plugin in repeated runs
+    Bench(PluginBenchArguments),
+    /// Write where the fuel of a plugin goes, as collapsed stacks for flame graphs
+    Profile(PluginProfileArguments),
+    /// Record a run: what a plugin is given, reads and answers
+    Record(PluginRecordArguments),
+    /// Run a plugin with a record and compare its answers
+    ///
+    /// Needs neither the source nor AWS. Exits with 1 if an answer differs.
+    Replay(PluginReplayArguments),
     /// List the bundled plugins
     List,
 }

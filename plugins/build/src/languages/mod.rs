@@ -17,7 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use new_project::{ProjectFile, new_project};
-pub use project::{LanguageError, build_project};
+pub use project::{LanguageError, build_project, build_script};
 pub use tool::ToolError;
 
 /// A language of plugins.

@@ -125,12 +125,7 @@ pub fn build_project(
     let work = directory.join("target").join(language.as_str());
     std::fs::create_dir_all(&work).map_err(LanguageError::write(&work))?;
     let component = match language {
-        Language::JavaScript => {
-            let path = directory.join("plugin.js");
-            let code = std::fs::read(&path).map_err(LanguageError::read(&path))?;
-            let code = String::from_utf8(code).map_err(|_| LanguageError::Text(path))?;
-            embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, "plugin.js", &code)?
-        }
+        Language::JavaScript => embed(&directory.join("plugin.js"), kind, engine)?,
         Language::TypeScript => {
             let code = bundle_typescript(directory)?;
             embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, "plugin.ts", &code)?
@@ -141,6 +136,29 @@ pub fn build_project(
     let path = directory.canonicalize().map_err(LanguageError::read(directory))?;
     let library = path.file_name().map_or_else(|| "plugin".to_owned(), |name| name.to_string_lossy().into_owned());
     Ok(vec![BuiltPlugin { library, component }])
+}
+
+/// The component of a script in a file. It is a policy if `plugin-kind` beside it says so.
+///
+/// # Errors
+/// [`LanguageError`].
+pub fn build_script(
+    path: &Path,
+    engine: impl FnOnce(ProjectKind) -> Option<&'static [u8]>,
+) -> Result<Vec<u8>, LanguageError> {
+    let kind = path.parent().and_then(|directory| kind(directory).ok()).unwrap_or(ProjectKind::Sync);
+    embed(path, kind, engine)
+}
+
+fn embed(
+    path: &Path,
+    kind: ProjectKind,
+    engine: impl FnOnce(ProjectKind) -> Option<&'static [u8]>,
+) -> Result<Vec<u8>, LanguageError> {
+    let code = std::fs::read(path).map_err(LanguageError::read(path))?;
+    let code = String::from_utf8(code).map_err(|_| LanguageError::Text(path.to_owned()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, &name, &code)?)
 }
 
 /// `plugin.ts` and what it imports, as one script.
