@@ -30,6 +30,7 @@ enum SegmentPattern {
     Name(String),
     StartsWith(String),
     EndsWith(String),
+    AnyOf(Vec<Self>),
     Glob(String),
 }
 
@@ -49,6 +50,16 @@ impl CompiledGlob {
             None => (body, body.contains('/')),
         };
         let glob = normalize(body).map_err(|kind| kind.of(text))?;
+        // `**/name` is `name` at any depth, and `**/name/**` is everything in folders with that name.
+        let at_any_depth = glob.strip_prefix("**/").map(|rest| match rest.strip_suffix("/**") {
+            Some(folder) => (folder, true),
+            None => (rest, folders_only),
+        });
+        if let Some((segment, folders_only)) =
+            at_any_depth.filter(|(segment, _)| !segment.contains('/') && !segment.contains("**"))
+        {
+            return Ok(Self { shape: Shape::Segment(SegmentPattern::new(segment.to_owned())), folders_only });
+        }
         let shape = if rooted {
             literal(&glob).map_or(Shape::PathGlob(glob), Shape::Path)
         } else {
@@ -141,7 +152,10 @@ impl SegmentPattern {
         if let Some(prefix) = glob.strip_suffix('*').and_then(literal) {
             return Self::StartsWith(prefix);
         }
-        Self::Glob(glob)
+        match alternatives(&glob) {
+            Some(all) => Self::AnyOf(all.into_iter().map(Self::new).collect()),
+            None => Self::Glob(glob),
+        }
     }
 
     fn matches(&self, name: &str) -> bool {
@@ -150,6 +164,7 @@ impl SegmentPattern {
             Self::Name(text) => text == name,
             Self::StartsWith(text) => name.starts_with(text.as_str()),
             Self::EndsWith(text) => name.ends_with(text.as_str()),
+            Self::AnyOf(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
             Self::Glob(glob) => fast_glob::glob_match(glob, name),
         }
     }
@@ -212,6 +227,15 @@ pub(super) fn normalize(pattern: &str) -> Result<String, GlobErrorKind> {
         _ => GlobErrorKind::TooManyBraces,
     })?;
     Ok(glob)
+}
+
+/// The patterns that a pattern with one group of braces stands for: most of them are a suffix, which is matched much faster.
+fn alternatives(glob: &str) -> Option<Vec<String>> {
+    let (before, rest) = glob.split_once('{')?;
+    let (inside, after) = rest.split_once('}')?;
+    let is_plain = ![before, inside, after].iter().any(|part| part.contains(['{', '}', '[', '\\']));
+    let all: Vec<String> = inside.split(',').map(|choice| format!("{before}{choice}{after}")).collect();
+    (is_plain && all.iter().all(|pattern| !pattern.is_empty() && !pattern.contains("**"))).then_some(all)
 }
 
 /// The text that a pattern without wildcards matches.

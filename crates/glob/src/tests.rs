@@ -206,6 +206,21 @@ proptest! {
         prop_assert_eq!(Glob::parse(&pattern).unwrap().matches(&key), expected, "`{}` and `{}`", pattern, key);
     }
 
+    /// A pattern with braces matches what one of its alternatives matches.
+    #[test]
+    fn braces_stand_for_their_alternatives(
+        before in "[ab*?.]{0,2}",
+        choices in prop::collection::vec("[ab*?.]{0,2}", 1..4),
+        after in "[ab*?.]{0,2}",
+        key in key(),
+    ) {
+        let expanded: Vec<String> = choices.iter().map(|choice| format!("{before}{choice}{after}")).collect();
+        prop_assume!(expanded.iter().all(|pattern| !pattern.is_empty()));
+        let braces = format!("{before}{{{}}}{after}", choices.join(","));
+        let expected = expanded.iter().any(|pattern| Glob::parse(pattern).unwrap().matches(&key));
+        prop_assert_eq!(Glob::parse(&braces).unwrap().matches(&key), expected, "`{}` and `{}`", braces, key);
+    }
+
     #[test]
     fn index_cache_and_folders_change_no_match(
         patterns in prop::collection::vec((any::<bool>(), pattern()), 0..6),
