@@ -120,7 +120,9 @@ pub(crate) fn age_key(value: &[u8]) -> bool {
     let prefix = b"age-secret-key-";
     let high = prefix.iter().map(|byte| u32::from(byte >> 5));
     let low = prefix.iter().map(|byte| u32::from(byte & 31));
-    let data = value.iter().map(|byte| CHARACTERS.iter().position(|known| known == byte).unwrap_or(32) as u32);
+    let value_of =
+        |byte: &u8| (0_u32..).zip(CHARACTERS).find(|(_, known)| *known == byte).map_or(32, |(value, _)| value);
+    let data = value.iter().map(value_of);
     let checksum = high.chain([0]).chain(low).chain(data).fold(1_u32, |sum, value| {
         let top = sum >> 25;
         let bits = (0..5).zip(GENERATORS).filter(|(bit, _)| top >> bit & 1 == 1);

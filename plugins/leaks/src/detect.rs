@@ -40,8 +40,10 @@ fn run_before(text: &[u8], at: usize, set: Set, limit: usize) -> usize {
 pub(crate) fn private_key(text: &[u8], at: usize) -> Option<FoundSecret> {
     let window = after(text, at)?;
     if let Some(version) = window.strip_prefix(b"PuTTY-User-Key-File-") {
-        let is_file = version.first().is_some_and(u8::is_ascii_digit) && version.get(1..3) == Some(b": ");
         let end = find(window, b"Private-Lines: ")?;
+        let first = window.get(end + b"Private-Lines: ".len())?;
+        // A program that writes such files has the texts without the numbers.
+        let is_file = version.first().is_some_and(u8::is_ascii_digit) && first.is_ascii_digit();
         return if is_file { FoundSecret::hidden(at, at + end) } else { None };
     }
     let label = window.strip_prefix(b"-----BEGIN ")?;
@@ -145,8 +147,7 @@ pub(crate) fn azure_client_secret(text: &[u8], at: usize) -> Option<FoundSecret>
     let rest = text.get(at + 2..)?;
     let length = rest.iter().take(36).take_while(|byte| is_set(byte)).count();
     let whole = text.get(start..at + 2 + length)?;
-    let is_form =
-        (31..=34).contains(&length) && text.get(at - 1)?.is_ascii_digit() && whole.iter().all(|byte| is_set(byte));
+    let is_form = (31..=34).contains(&length) && text.get(at - 1)?.is_ascii_digit() && whole.iter().all(is_set);
     let is_bounded = start.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|byte| !is_set(byte));
     (is_form && is_bounded && mixed(whole)).then(|| FoundSecret::shown(start, at + 2 + length))?
 }
@@ -348,8 +349,12 @@ pub(crate) fn inline_source_map(text: &[u8], at: usize) -> Option<FoundSecret> {
     let start = window.iter().position(|byte| *byte == b',')? + 1;
     let value = window.get(start..)?;
     let length = value.iter().take_while(|byte| Set::Base64.contains(**byte)).count();
-    let map = if contains(window.get(..start)?, b";base64") { decoded(value.get(..length)?)? } else { value.to_vec() };
-    // Where the map is longer than the window, its start names the sources.
+    let map = if contains(window.get(..start)?, b";base64") {
+        decoded(value.get(..length / 4 * 4)?)?
+    } else {
+        value.to_vec()
+    };
+    // A long map is cut, and its start names the sources.
     (contains(&map, b"sources") && map.trim_ascii_start().starts_with(b"{") || contains(&map, b"%22sources"))
         .then(|| FoundSecret::hidden(at, at + start))?
 }

@@ -1,6 +1,8 @@
 //! The policy in the SDK's harness, with every size of batches. Secrets are made by the tests: a real one must not be in
 //! a repository.
 
+#![expect(clippy::string_slice, clippy::cast_possible_truncation, reason = "made of ASCII, and of small numbers")]
+
 use proptest::prelude::*;
 use tidegate_plugin::testing::{TestPlan, canonical, judge};
 use tidegate_plugin::{ChangeKind, Judgement, Verdict};
@@ -205,6 +207,8 @@ fn finds_private_keys_in_every_form() {
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----".to_owned(),
         "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----".to_owned(),
         "PuTTY-User-Key-File-${version}: Private-Lines: ".to_owned(),
+        "var ppk = 'PuTTY-User-Key-File-2: ' + algorithm + '\\r\\n'; ppk += 'Private-Lines: '".to_owned(),
+        "var i=\"PuTTY-User-Key-File-2: ssh-rsa\\r\\n\";i+=\"Private-Lines: \"+n".to_owned(),
         "'-----BEGIN PGP PRIVATE KEY BLOCK-----\\n' + h + ')' + d; const x = function(a, b) { return a }; '-----END PGP PRIVATE KEY BLOCK-----'".to_owned(),
         "starts with <code>-----BEGIN PRIVATE KEY-----</code>".to_owned(),
         "-----BEGIN PRIVATE KEY-----\nYOUR KEY HERE\n-----END PRIVATE KEY-----".to_owned(),
@@ -229,7 +233,7 @@ fn finds_secrets_by_what_is_around_them() {
         (format!("https://discord.com/api/webhooks/718394027561849302/{}", &letters[..68]), "discord-webhook"),
         (format!("bot 718394027:AA{}", &letters[..33]), "telegram-token"),
         (format!("sk-{}T3BlbkFJ{}", &letters[..20], &letters[20..40]), "openai-key"),
-        (format!("sk-proj-{}T3BlbkFJ{}", letters, letters), "openai-key"),
+        (format!("sk-proj-{letters}T3BlbkFJ{letters}"), "openai-key"),
         (format!("{}.atlasv1.{}", &letters[..14], &letters[..67]), "terraform-token"),
         ("postgres://app:k9Zr3Vt7@db.acme.io:5432/app".to_owned(), "database-url"),
         ("mongodb+srv://app:k9Zr3Vt7Lm@cluster0.ab1cd.mongodb.net/x".to_owned(), "database-url"),
@@ -282,6 +286,20 @@ fn examples_of_documentation_are_no_secrets() {
     ] {
         assert_eq!(codes(text), [] as [&str; 0], "{text}");
     }
+}
+
+#[test]
+fn inline_source_maps_are_found_whatever_their_length_is() {
+    use base64::Engine as _;
+    for length in [0, 1, 2, 3, 6_000, 6_100, 6_101, 6_102, 20_000] {
+        let map = format!(r#"{{"version":3,"sources":["a.ts"],"mappings":"{}"}}"#, "A".repeat(length));
+        let base64 = base64::engine::general_purpose::STANDARD.encode(map);
+        for kind in ["application/json", "application/json;charset=utf-8"] {
+            let text = format!("a()\n//# sourceMappingURL=data:{kind};base64,{base64}\n");
+            assert_eq!(codes(&text), ["source-map"], "{length}");
+        }
+    }
+    assert_eq!(codes("//# sourceMappingURL=app.js.map"), [] as [&str; 0]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use tidegate_plugin::reader::{ObjectReader, ObjectToRead, Progress, ReadPart};
 use tidegate_plugin::violations::{FirstFew, Violations};
 use tidegate_plugin::{Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Totals};
-use tidegate_plugin_references::{Base, ReferenceTarget, Role, is_page, is_style_sheet, page, style_sheet};
+use tidegate_plugin_references::{Base, ReferenceTarget, Role, is_page, is_style_sheet, key_hash, page, style_sheet};
 
 use unresolved::{Link, LinkTargets};
 
@@ -174,16 +174,25 @@ fn add_links(change: &Change, bytes: &[u8], settings: &LinkSettings, targets: &m
 }
 
 fn add(page: &Rc<str>, base: &Base, text: &str, is_asset: bool, settings: &LinkSettings, targets: &mut LinkTargets) {
-    // A fragment leads to the page itself.
-    if text.starts_with('#') {
+    // These lead to the page itself. Where others lead depends on the folder alone.
+    if text.is_empty() || text.starts_with(['#', '?']) {
+        return;
+    }
+    let reference = key_hash(&[base.folder().unwrap_or("//"), "\n", text]);
+    if targets.is_resolved(reference) {
         return;
     }
     match base.resolve(text, &settings.hosts) {
-        ReferenceTarget::External => {}
         ReferenceTarget::Invalid => targets.add_link(page, text, is_asset),
-        ReferenceTarget::Local(path) if settings.ignore.0.matches(path.trim_end_matches('/')) => {}
-        ReferenceTarget::Local(path) => targets.add_link(page, &path, is_asset),
+        ReferenceTarget::Local(path) if !is_ignored(&path, settings) && !targets.is_present(&path) => {
+            targets.add_link(page, &path, is_asset);
+        }
+        ReferenceTarget::Local(_) | ReferenceTarget::External => targets.set_resolved(reference),
     }
+}
+
+fn is_ignored(path: &str, settings: &LinkSettings) -> bool {
+    settings.ignore.0.matches(path.trim_end_matches('/'))
 }
 
 fn finding(code: &str, link: &Link) -> Finding {

@@ -13,11 +13,16 @@ const MAX_TARGETS: usize = 200_000;
 /// Targets up to which nothing is cleared.
 const FEW_TARGETS: usize = 20_000;
 
+/// Limit of references that are known to lead somewhere: navigation has the same ones on every page.
+const MAX_RESOLVED: usize = 200_000;
+
 /// The keys of the site after the plan, and the links to keys that it does not have yet.
 #[derive(Debug)]
 pub(crate) struct LinkTargets {
     present: KeySet,
     waiting: KeyMap<Link>,
+    /// References that lead somewhere, by folder and text.
+    resolved: KeySet,
     clear_at: usize,
     index_document: String,
     clean_urls: bool,
@@ -42,6 +47,7 @@ impl LinkTargets {
         Self {
             present: KeySet::default(),
             waiting: KeyMap::default(),
+            resolved: KeySet::default(),
             clear_at: FEW_TARGETS,
             index_document: index_document.to_owned(),
             clean_urls,
@@ -54,11 +60,26 @@ impl LinkTargets {
         self.present.insert(key_hash(&[key]));
     }
 
-    /// Adds a link from a page.
-    pub(crate) fn add_link(&mut self, page: &Rc<str>, path: &str, is_asset: bool) {
-        if is_present(&self.present, path, &self.index_document, self.clean_urls) {
-            return;
+    /// Whether a reference with this hash is known to lead somewhere.
+    pub(crate) fn is_resolved(&self, reference: u64) -> bool {
+        self.resolved.contains(&reference)
+    }
+
+    /// Remembers that a reference leads somewhere.
+    pub(crate) fn set_resolved(&mut self, reference: u64) {
+        if self.resolved.len() >= MAX_RESOLVED {
+            self.resolved.clear();
         }
+        self.resolved.insert(reference);
+    }
+
+    /// Whether the site has something at a path already.
+    pub(crate) fn is_present(&self, path: &str) -> bool {
+        is_present(&self.present, path, &self.index_document, self.clean_urls)
+    }
+
+    /// Adds a link from a page to a path that is not present yet.
+    pub(crate) fn add_link(&mut self, page: &Rc<str>, path: &str, is_asset: bool) {
         let id = key_hash(&[if is_asset { "asset:" } else { "link:" }, path]);
         if let Some(known) = self.waiting.get_mut(&id) {
             known.count += 1;
@@ -78,7 +99,7 @@ impl LinkTargets {
     fn clear(&mut self) {
         let Self { present, index_document, clean_urls, .. } = self;
         self.waiting.retain(|_, link| !is_present(present, &link.path, index_document, *clean_urls));
-        self.clear_at = (self.waiting.len() * 2).max(FEW_TARGETS).min(MAX_TARGETS);
+        self.clear_at = (self.waiting.len() * 2).clamp(FEW_TARGETS, MAX_TARGETS);
     }
 
     /// The links to keys that the site will not have, by path.

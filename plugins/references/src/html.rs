@@ -1,8 +1,10 @@
 //! The references of a page. Source: HTML standard, "Attributes", those with URLs.
 
-use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
-use html5gum::{Span, Tokenizer};
+use std::borrow::Cow;
 
+use html5gum::{Token, Tokenizer};
+
+use crate::tags::{PageEvent, scan};
 use crate::{Reference, Role, css, srcset};
 
 /// The references of a page.
@@ -14,157 +16,128 @@ pub struct PageReferences {
     pub references: Vec<Reference>,
 }
 
-/// The attributes that a reference can be in, or that say what it is for.
-const ATTRIBUTES: [&[u8]; 14] = [
-    b"as",
-    b"content",
-    b"data",
-    b"href",
-    b"http-equiv",
-    b"imagesrcset",
-    b"poster",
-    b"rel",
-    b"src",
-    b"srcset",
-    b"style",
-    b"type",
-    b"xlink:href",
-    b"media",
-];
-
 /// The references of a page in HTML.
 #[must_use]
 pub fn page(bytes: &[u8]) -> PageReferences {
-    let mut state = PageState::default();
-    {
-        let callback = |event: CallbackEvent<'_>, _: Span<()>| -> Option<()> {
-            state.event(event);
-            None
-        };
-        let mut emitter = CallbackEmitter::new(callback);
-        emitter.naively_switch_states(true);
-        for token in Tokenizer::new_with_emitter(bytes, emitter) {
-            let Ok(()) = token;
-        }
-    }
-    state.page
+    let mut page = PageReferences::default();
+    scan(bytes, |event| match event {
+        PageEvent::Start { name, attributes } => page.add_element(name, &Attributes(attributes)),
+        PageEvent::Style(text) => page.add_style(&String::from_utf8_lossy(text)),
+    });
+    page
 }
 
-#[derive(Default)]
-struct PageState {
-    page: PageReferences,
-    element: Vec<u8>,
-    /// The attributes of the current element, without repeated ones.
-    attributes: Vec<(Vec<u8>, String)>,
-    /// Whether the current attribute is one of `ATTRIBUTES`.
-    is_relevant: bool,
-    is_style: bool,
+/// The attributes of an element, as they are written.
+struct Attributes<'a>(&'a [(&'a [u8], &'a [u8])]);
+
+impl<'a> Attributes<'a> {
+    /// The value of an attribute. Of repeated ones, the first counts.
+    fn value(&self, name: &str) -> Option<Cow<'a, str>> {
+        let named = |(known, _): &&(&[u8], &[u8])| known.eq_ignore_ascii_case(name.as_bytes());
+        self.0.iter().find(named).map(|(_, value)| decoded(value))
+    }
+
+    fn is(&self, name: &str, expected: &str) -> bool {
+        self.value(name).is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
+    }
 }
 
-impl PageState {
-    fn event(&mut self, event: CallbackEvent<'_>) {
-        match event {
-            CallbackEvent::OpenStartTag { name } => {
-                self.element.clear();
-                self.element.extend(name);
-                self.attributes.clear();
-            }
-            CallbackEvent::AttributeName { name } => {
-                self.is_relevant = ATTRIBUTES.contains(&name) && self.value(name).is_none();
-                if self.is_relevant {
-                    self.attributes.push((name.to_vec(), String::new()));
-                }
-            }
-            CallbackEvent::AttributeValue { value } => {
-                if let Some((_, known)) = self.attributes.last_mut().filter(|_| self.is_relevant) {
-                    *known = String::from_utf8_lossy(value).into_owned();
-                }
-            }
-            CallbackEvent::CloseStartTag { .. } => self.start_tag(),
-            CallbackEvent::String { value } if self.is_style => {
-                let references = &mut self.page.references;
-                css::urls(&String::from_utf8_lossy(value), &mut |text, role| references.push(Reference { text, role }));
-            }
-            CallbackEvent::EndTag { .. } => self.is_style = false,
-            _ => {}
+/// A value without character references, such as `&amp;`.
+fn decoded(value: &[u8]) -> Cow<'_, str> {
+    let decode = || {
+        // The tokenizer has the table of names and the rules for values.
+        let quote: &[u8] = if value.contains(&b'"') { b"'" } else { b"\"" };
+        let element = [b"<a b=", quote, value, quote, b">"].concat();
+        let Some(Ok(Token::StartTag(tag))) = Tokenizer::new(&element).next() else { return None };
+        tag.attributes.into_iter().next().map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
+    };
+    if value.contains(&b'&') {
+        decode().map_or_else(|| String::from_utf8_lossy(value), Cow::Owned)
+    } else {
+        String::from_utf8_lossy(value)
+    }
+}
+
+impl PageReferences {
+    fn add(&mut self, attributes: &Attributes<'_>, name: &str, role: Role) {
+        // A fragment leads to the page itself.
+        if let Some(text) = attributes.value(name).filter(|text| !text.starts_with('#')) {
+            self.references.push(Reference { text: text.into_owned(), role });
         }
     }
 
-    fn value(&self, name: &[u8]) -> Option<&str> {
-        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn add(&mut self, attribute: &[u8], role: Role) {
-        if let Some(text) = self.value(attribute).map(str::to_owned) {
-            self.page.references.push(Reference { text, role });
-        }
-    }
-
-    fn add_all(&mut self, attribute: &[u8]) {
-        let urls: Vec<String> =
-            self.value(attribute).map(srcset::urls).unwrap_or_default().into_iter().map(str::to_owned).collect();
+    fn add_all(&mut self, attributes: &Attributes<'_>, name: &str) {
+        let Some(set) = attributes.value(name) else { return };
         let role = Role::Alternative;
-        self.page.references.extend(urls.into_iter().map(|text| Reference { text, role }));
+        self.references.extend(srcset::urls(&set).into_iter().map(|text| Reference { text: text.to_owned(), role }));
     }
 
-    fn start_tag(&mut self) {
-        self.is_style = self.element == b"style";
-        if self.attributes.is_empty() {
+    fn add_style(&mut self, text: &str) {
+        css::urls(text, &mut |text, role| self.references.push(Reference { text, role }));
+    }
+
+    fn add_element(&mut self, name: &[u8], attributes: &Attributes<'_>) {
+        if attributes.0.is_empty() {
             return;
         }
-        match self.element.as_slice() {
+        let mut lower = [0; 8];
+        let Some(lower) = lower.get_mut(..name.len()) else { return self.add_style_attribute(attributes) };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        match &*lower {
             b"base" => {
-                let href = self.value(b"href").map(str::to_owned);
-                self.page.base = self.page.base.take().or(href);
+                let href = attributes.value("href").map(Cow::into_owned);
+                self.base = self.base.take().or(href);
             }
             b"a" | b"area" => {
-                self.add(b"href", Role::Link);
-                self.add(b"xlink:href", Role::Link);
+                self.add(attributes, "href", Role::Link);
+                self.add(attributes, "xlink:href", Role::Link);
             }
-            b"link" => self.link(),
+            b"link" => self.add_link(attributes),
             b"script" => {
-                self.add(b"src", Role::Script);
-                self.add(b"xlink:href", Role::Script);
+                self.add(attributes, "src", Role::Script);
+                self.add(attributes, "xlink:href", Role::Script);
             }
             b"img" => {
-                self.add(b"src", Role::Image);
-                self.add_all(b"srcset");
+                self.add(attributes, "src", Role::Image);
+                self.add_all(attributes, "srcset");
             }
             b"source" => {
-                self.add(b"src", Role::Alternative);
-                self.add_all(b"srcset");
+                self.add(attributes, "src", Role::Alternative);
+                self.add_all(attributes, "srcset");
             }
             b"video" => {
-                self.add(b"src", Role::Other);
-                self.add(b"poster", Role::Image);
+                self.add(attributes, "src", Role::Other);
+                self.add(attributes, "poster", Role::Image);
             }
-            b"audio" | b"embed" | b"iframe" | b"frame" => self.add(b"src", Role::Other),
-            b"track" => self.add(b"src", Role::Alternative),
-            b"object" => self.add(b"data", Role::Other),
-            b"input" if self.value(b"type").is_some_and(|kind| kind.eq_ignore_ascii_case("image")) => {
-                self.add(b"src", Role::Image);
-            }
+            b"audio" | b"embed" | b"iframe" | b"frame" => self.add(attributes, "src", Role::Other),
+            b"track" => self.add(attributes, "src", Role::Alternative),
+            b"object" => self.add(attributes, "data", Role::Other),
+            b"input" if attributes.is("type", "image") => self.add(attributes, "src", Role::Image),
             b"image" | b"use" | b"feimage" => {
-                self.add(b"href", Role::Image);
-                self.add(b"xlink:href", Role::Image);
+                self.add(attributes, "href", Role::Image);
+                self.add(attributes, "xlink:href", Role::Image);
             }
-            b"meta" => self.refresh(),
+            b"meta" if attributes.is("http-equiv", "refresh") => self.add_refresh(attributes),
             _ => {}
         }
-        if let Some(style) = self.value(b"style").map(str::to_owned) {
-            let references = &mut self.page.references;
-            css::urls(&style, &mut |text, role| references.push(Reference { text, role }));
+        self.add_style_attribute(attributes);
+    }
+
+    fn add_style_attribute(&mut self, attributes: &Attributes<'_>) {
+        if let Some(style) = attributes.value("style").filter(|style| style.contains('(')) {
+            self.add_style(&style);
         }
     }
 
-    fn link(&mut self) {
-        let rel = self.value(b"rel").unwrap_or_default().to_ascii_lowercase();
+    fn add_link(&mut self, attributes: &Attributes<'_>) {
+        let rel = attributes.value("rel").unwrap_or_default().to_ascii_lowercase();
         let has = |name: &str| rel.split_ascii_whitespace().any(|known| known == name);
         let role = if has("stylesheet") {
-            let is_print = self.value(b"media").is_some_and(|media| media.trim().eq_ignore_ascii_case("print"));
+            let is_print = attributes.is("media", "print");
             if has("alternate") || is_print { Role::Alternative } else { Role::Style }
         } else if has("preload") {
-            match self.value(b"as") {
+            match attributes.value("as").as_deref() {
                 Some("script") => Role::Script,
                 Some("style") => Role::Style,
                 Some("image") => Role::Image,
@@ -188,16 +161,13 @@ impl PageState {
         } else {
             return;
         };
-        self.add(b"href", role);
-        self.add_all(b"imagesrcset");
+        self.add(attributes, "href", role);
+        self.add_all(attributes, "imagesrcset");
     }
 
     /// `<meta http-equiv=refresh content="0; url=/new/">`.
-    fn refresh(&mut self) {
-        if !self.value(b"http-equiv").is_some_and(|value| value.eq_ignore_ascii_case("refresh")) {
-            return;
-        }
-        let content = self.value(b"content").unwrap_or_default();
+    fn add_refresh(&mut self, attributes: &Attributes<'_>) {
+        let content = attributes.value("content").unwrap_or_default();
         let after_time =
             content.trim_start_matches(|character: char| character.is_ascii_digit() || " \t\n.".contains(character));
         let Some(rest) = after_time.strip_prefix([';', ',']) else { return };
@@ -216,7 +186,7 @@ impl PageState {
         };
         if !url.is_empty() {
             let text = url.to_owned();
-            self.page.references.push(Reference { text, role: Role::Link });
+            self.references.push(Reference { text, role: Role::Link });
         }
     }
 }

@@ -16,6 +16,7 @@ mod css;
 mod html;
 mod keys;
 mod srcset;
+mod tags;
 mod url;
 
 pub use css::style_sheet;

@@ -1,7 +1,9 @@
 //! Pages and style sheets as sites have them, and URLs beside a well-known parser.
 
+use html5gum::Token;
 use proptest::prelude::*;
 
+use super::tags::PageEvent;
 use super::{Base, ReferenceTarget, Role, is_page, page, style_sheet};
 
 fn in_page(html: &str) -> Vec<(String, Role)> {
@@ -190,6 +192,52 @@ fn reference() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
+/// Tags with their attributes, and the text of style sheets.
+type Found = Vec<(String, Vec<(String, String)>)>;
+
+fn found(text: &[u8]) -> Found {
+    let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut found = Found::new();
+    super::tags::scan(text, |event| match event {
+        PageEvent::Start { name, attributes } => {
+            let mut known: Vec<(String, String)> = Vec::new();
+            for (name, value) in attributes {
+                let name = owned(name).to_ascii_lowercase();
+                if known.iter().all(|(known, _)| *known != name) {
+                    known.push((name, owned(value)));
+                }
+            }
+            known.sort();
+            found.push((owned(name).to_ascii_lowercase(), known));
+        }
+        PageEvent::Style(text) if !text.is_empty() => found.push((owned(text), Vec::new())),
+        PageEvent::Style(_) => {}
+    });
+    found
+}
+
+fn expected(text: &str) -> Found {
+    let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut emitter = html5gum::DefaultEmitter::default();
+    emitter.naively_switch_states(true);
+    let mut in_style = false;
+    let mut found = Found::new();
+    for token in html5gum::Tokenizer::new_with_emitter(text, emitter) {
+        let Ok(token) = token;
+        match token {
+            Token::StartTag(tag) => {
+                in_style = *tag.name == b"style"[..];
+                let attributes = tag.attributes.iter().map(|(name, value)| (owned(name), owned(value))).collect();
+                found.push((owned(&tag.name), attributes));
+            }
+            Token::String(text) if in_style => found.push((owned(&text), Vec::new())),
+            Token::EndTag(_) => in_style = false,
+            _ => {}
+        }
+    }
+    found
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
@@ -210,18 +258,29 @@ proptest! {
         prop_assume!(after.is_none_or(|after| after.starts_with(['/', '\\'])));
         let is_default = theirs.port().is_none_or(|port| port == 80 || port == 443);
         if theirs.host_str() == Some("site.test") && matches!(theirs.scheme(), "http" | "https") && is_default {
-            let path = percent_encoding::percent_decode_str(&theirs.path()[1..]).decode_utf8_lossy().into_owned();
-            prop_assert_eq!(ours, ReferenceTarget::Local(path), "{} from {}", reference, key);
+            let path = percent_encoding::percent_decode_str(theirs.path().strip_prefix('/').unwrap_or_default()).decode_utf8();
+            let path = path.map_or(ReferenceTarget::Invalid, |path| ReferenceTarget::Local(path.into_owned()));
+            prop_assert_eq!(ours, path, "{} from {}", reference, key);
         } else {
             prop_assert_eq!(ours, ReferenceTarget::External, "{} from {}", reference, key);
         }
+    }
+
+    /// Tags and style sheets are those that a complete tokenizer finds.
+    #[test]
+    fn finds_the_tags_that_a_tokenizer_finds(parts in prop::collection::vec(prop::sample::select(vec![
+        "<a href='x'>", "<p", " class=", "\"q\"", ">", "text é ", "<!--", "-->", "--!>", "-", "--", "<script>", "</script>", "</script",
+        "<SCRIPT ", "<!doctype html>", "]]>", "'", "\"", "=", "/", "<style>a{}", "</style >", "<title>", "</title/>", "<", "</", "<!", "<?",
+        "<![CDATA[", " ", "\n", "x", "<textarea>", "<plaintext>",
+    ]), 0..30)) {
+        let text = parts.concat();
+        prop_assert_eq!(found(text.as_bytes()), expected(&text), "{:?}", text);
     }
 
     /// No bytes make it panic.
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..300), prefix in prop::sample::select(vec!["<a href='", "<style>@import ", "<img srcset=", "<meta http-equiv=refresh content='1;", ""])) {
         let bytes = [prefix.as_bytes(), &bytes].concat();
-        page(&bytes);
-        style_sheet(&bytes);
+        let _ = (page(&bytes), style_sheet(&bytes));
     }
 }

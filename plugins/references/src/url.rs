@@ -39,6 +39,13 @@ impl Base {
         }
     }
 
+    /// The folder from which relative references are resolved; `None` if it is on another site. References that start with
+    /// a name or a `/` lead to the same target from every page with this folder.
+    #[must_use]
+    pub fn folder(&self) -> Option<&str> {
+        self.0.as_deref().map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder))
+    }
+
     /// Resolves a reference. `hosts` are those of the site: absolute URLs to them are local.
     #[must_use]
     pub fn resolve(&self, reference: &str, hosts: &[String]) -> ReferenceTarget {
@@ -77,7 +84,7 @@ impl Base {
         if path.starts_with(slash) {
             return Some(normalized("", path.get(1..).unwrap_or_default()));
         }
-        Some(normalized(base.rsplit_once('/').map_or("", |(folder, _)| folder), path))
+        Some(normalized(self.folder().unwrap_or_default(), path))
     }
 }
 

@@ -210,7 +210,7 @@ mod tests {
             let objects: Vec<_> = batch.iter().map(|c| ObjectToRead { key: &c.key, size: c.size }).collect();
             let mut read = vec![(0, 0); batch.len()];
             let Unread(unread) = self.0.read(&objects, |position, part| {
-                assert_eq!(part.offset as usize, read[position].0, "parts are in order");
+                assert_eq!(part.offset, read[position].0 as u64, "parts are in order");
                 read[position].0 += part.bytes.len();
                 read[position].1 += 1;
                 if part.bytes.first() == Some(&b'!') { Progress::Skip } else { Progress::Continue }
