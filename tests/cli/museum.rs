@@ -4,6 +4,7 @@
 //! `tidegate plugin build` by the Tidegate of that version. A component in the museum never changes; `SHA256SUMS` says so.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use pretty_assertions::assert_eq;
@@ -20,7 +21,9 @@ fn components_of_released_contracts_run() {
         let sums = fs::read_to_string(version.join("SHA256SUMS")).unwrap();
         for line in sums.lines() {
             let (digest, file) = line.split_once("  ").unwrap();
-            let bytes = fs::read(version.join(file)).unwrap();
+            let mut bytes = Vec::new();
+            let packed = fs::File::open(version.join(format!("{file}.gz"))).unwrap();
+            flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
             assert_eq!(Sha256Hex::of(&bytes).as_str(), digest, "{file} changed");
             let workshop = Workshop::new();
             workshop.write("plugin.wasm", &bytes);
