@@ -68,7 +68,7 @@ pub enum AdmissionErrorKind {
     /// It imports WASI, with the names in backticks.
     #[error(
         "it imports {0}, and plugins have no WASI; build it without WASI: `tidegate plugin build` for JavaScript, TypeScript, \
-         Python, C and Rust, `componentize-qjs --stub-wasi`, or clang for `wasm32-unknown-unknown`; see \
+         Python, C and Rust, `componentize-qjs --stub-wasi --sync`, or clang for `wasm32-unknown-unknown`; see \
          docs/plugins/writing-a-plugin.md"
     )]
     Wasi(String),

@@ -97,7 +97,7 @@ impl EdgeCollector {
             if let Some(Err(missing)) = self.grant.as_ref().map(|grant| grant.check_edge(rule.headers())) {
                 let message = missing.to_string();
                 let cause = Box::new(FailureCause::NotGranted(missing));
-                self.refused.get_or_insert(LocatedCause { cause, rule: pointer, key: None });
+                self.refused.get_or_insert(LocatedCause { cause, rule: pointer, key: None, backtrace: Vec::new() });
                 return Err(wire::RuleError::Invalid(wire::InvalidRule { index, message }));
             }
             match rule.check(&self.plugin) {

@@ -226,7 +226,7 @@ fn transform(
     observed.extend(headers.into_iter().map(ObservedAnswer::edge_headers));
     observed.extend(answers.findings.into_iter().map(ObservedAnswer::Finding));
     let usage = PluginUsage { findings_dropped: answers.findings_dropped, ..usage };
-    let context = DecisionContext { plugin: configured.name(), trace: Trace::On };
+    let context = DecisionContext { plugin: configured.name(), grant: configured.grant(), trace: Trace::On };
     match apply(&context, desired, answers.decisions) {
         Ok(desired) => ObservedRun {
             answers: observed,

@@ -49,9 +49,9 @@ impl Gallery {
         let operations = plan["plan"]["operations"].as_array().unwrap_or_else(|| panic!("{plan}")).iter();
         operations
             .map(|operation| {
-                let object = &operation["object"];
-                let redirect = &object["redirect"];
-                let shown = if redirect.is_null() { &object["headers"][header] } else { redirect };
+                let put = &operation["action"]["put"];
+                let redirect = &put["body"]["redirect"];
+                let shown = if redirect.is_null() { &put["headers"]["system"][header] } else { redirect };
                 (operation["key"].as_str().unwrap().to_owned(), shown.clone())
             })
             .collect::<serde_json::Map<_, _>>()
@@ -61,8 +61,8 @@ impl Gallery {
     /// The verdict of the script, and the code and key of each finding.
     fn judged(&self) -> Value {
         let plan = self.plan();
-        let judgements = plan["judgements"].as_array().unwrap_or_else(|| panic!("{plan}")).iter();
-        let judgement = judgements.filter(|one| one["plugin"] != "guard").next_back().unwrap();
+        let mut judgements = plan["judgements"].as_array().unwrap_or_else(|| panic!("{plan}")).iter();
+        let judgement = judgements.rfind(|one| one["plugin"] != "guard").unwrap();
         let findings = judgement["findings"].as_array().unwrap().iter();
         let findings: Vec<Value> = findings.map(|finding| json!([finding["code"], finding["key"]])).collect();
         json!({ "verdict": judgement["verdict"], "findings": findings })

@@ -53,6 +53,12 @@ impl Workshop {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// The plan, also one that a policy holds.
+    fn plan(&self) -> Value {
+        let output = self.output(&["plan", "docs"]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    }
+
     /// Creates a project in a folder of its kind.
     fn create(&self, language: &str, kind: &str) -> String {
         self.write(&format!("{kind}/.keep"), "");
@@ -79,12 +85,12 @@ impl Workshop {
         self.write("site/drafts/long.html", format!("{}<meta name=\"draft\">", " ".repeat(2_000)));
         self.write("site/data/feed.json", "{}");
         self.configure(&format!("[[site.sync]]\n{used}"));
-        let planned = self.run(&["plan", "docs"]);
-        let published = planned["plan"]["operations"].as_array().unwrap().iter();
+        let planned = self.plan();
+        let published = planned["plan"]["operations"].as_array().unwrap_or_else(|| panic!("{planned}")).iter();
         published
             .map(|operation| {
-                let headers = &operation["object"]["headers"];
-                json!([operation["key"], headers["cache-control"], operation["object"]["redirect"]])
+                let put = &operation["action"]["put"];
+                json!([operation["key"], put["headers"]["system"]["cache-control"], put["body"]["redirect"]])
             })
             .collect()
     }
@@ -99,8 +105,9 @@ impl Workshop {
         fs::remove_file(self.at("site/old.html")).unwrap();
         self.write("site/large.html", "x".repeat(100_001));
         self.configure(&format!("[[site.policy]]\n{used}"));
-        let planned = self.run(&["plan", "docs"]);
-        let judgement = planned["judgements"].as_array().unwrap().iter().find(|one| one["plugin"] != "guard").unwrap();
+        let planned = self.plan();
+        let judgements = planned["judgements"].as_array().unwrap_or_else(|| panic!("{planned}"));
+        let judgement = judgements.iter().find(|one| one["plugin"] != "guard").unwrap();
         let findings = judgement["findings"].as_array().unwrap().iter();
         let findings: Vec<Value> = findings
             .map(|finding| json!([finding["code"], finding["severity"], finding["message"], finding["key"]]))
@@ -181,6 +188,52 @@ fn typescript() {
     });
 }
 
+/// Components of another author's tool, which are composed of several.
+#[test]
+fn components_of_componentize_qjs_run() {
+    let workshop = Workshop::new();
+    workshop.write(
+        "plugin.js",
+        r#"
+        export const settings = { validate: () => "{}" };
+        let hasRobots = false;
+        export const sync = {
+            begin() {},
+            decide: (batch) => batch.flatMap((entry, index) => {
+                if (entry.key === "robots.txt") hasRobots = true;
+                if (entry.key === "drafts/next.html") return [{ index, action: { tag: "exclude" }, rule: "", reason: "a draft" }];
+                if (!entry.key.endsWith(".json")) return [];
+                const edit = { tag: "set-header", val: { name: "cache-control", value: "no-store" } };
+                return [{ index, action: { tag: "publish", val: [edit] }, rule: "", reason: "data" }];
+            }),
+            finish: () => ({
+                extras: hasRobots ? [] : [{ key: "robots.txt", redirect: "/robots/", rule: "", reason: "none", attributes: [] }],
+                findings: [],
+                attributes: [],
+            }),
+        };
+        "#,
+    );
+    let build = |options: &[&str]| {
+        let mut command = Command::new("componentize-qjs");
+        command.current_dir(workshop.0.path()).env("PATH", path()).arg("--wit").arg(repository().join("wit"));
+        command.args(["--world", "sync-plugin", "--js", "plugin.js", "--stub-wasi", "--output", "plugin.wasm"]);
+        let output = command.args(options).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        tidegate_core::config::Sha256Hex::of(&fs::read(workshop.at("plugin.wasm")).unwrap())
+    };
+    let digest = build(&["--sync"]);
+    assert_eq!(workshop.published(&format!("plugin = \"./plugin.wasm\"\nsha256 = \"{digest}\"\n")), golden_published());
+    // Its other runtimes need proposals that are off, and the message says which.
+    for (options, message) in [(&["--sync", "--opt-size"][..], "tail calls"), (&[], "async")] {
+        build(options);
+        let output = workshop.output(&["plugin", "check", "plugin.wasm"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("it is not a valid component for this host") && text.contains(message), "{text}");
+    }
+}
+
 #[test]
 fn python() {
     run_in_both_worlds("python", |_, _| {});
@@ -191,7 +244,7 @@ fn python() {
     let broken =
         source.replace("        decisions = []\n", "        print('deciding')\n        decisions = batch[0].missing\n");
     assert!(source != broken);
-    let line = 1 + broken.lines().position(|line| line.contains("missing")).unwrap();
+    let line = 1 + broken.lines().position(|line| line.contains("batch[0].missing")).unwrap();
     workshop.write(&format!("{project}/plugin.py"), broken);
     let used = workshop.build(&project);
     workshop.write("site/index.html", "<p>");

@@ -185,7 +185,7 @@ fn an_observed_plugin_is_shown_in_plans_and_reports() {
     let (code, shown) = text(&directory, &["plan", "docs"]);
     assert_eq!(code, 0, "{shown}");
     for line in [
-        "plugin `plugins/exclude.wasm` (observed, changes nothing): may do everything, without a `grant`",
+        "plugin `plugins/exclude.wasm` (observed, changes nothing)\n",
         "observed `plugins/exclude.wasm`: would decide 1 exclude",
         "`drafts/a.html`: excluded (",
     ] {

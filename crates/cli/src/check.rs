@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_core::config::{PluginGrant, PluginMode, PluginReference, Site, SiteName};
+use tidegate_core::config::{PluginGrant, PluginMode, Site, SiteName};
 use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::plugin_signature::SignedPlugin;
 use tidegate_host::ConfiguredPlugin;

@@ -133,9 +133,13 @@ pub(crate) fn describe_trust(
         return None;
     }
     let observed = if mode.is_enforced() { "" } else { " (observed, changes nothing)" };
-    let grant = grant.map_or_else(|| "may do everything, without a `grant`".to_owned(), ToString::to_string);
+    let grant = match grant {
+        Some(grant) => format!(": {grant}"),
+        None if mode.is_enforced() => ": may do everything, without a `grant`".to_owned(),
+        None => String::new(),
+    };
     let signed = signed.map(|signed| format!("; {signed}")).unwrap_or_default();
-    Some(format!("plugin `{plugin}`{observed}: {grant}{signed}"))
+    Some(format!("plugin `{plugin}`{observed}{grant}{signed}"))
 }
 
 /// Prints what plugins would have done that are only observed.

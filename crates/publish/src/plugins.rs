@@ -3,8 +3,8 @@
 use tidegate_core::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plan::PluginInput;
-use tidegate_core::plugin_signature::SignedPlugin;
 use tidegate_core::plugin_failure::PluginFailure;
+use tidegate_core::plugin_signature::SignedPlugin;
 use tidegate_host::{
     AdmissionError, AdmissionErrorKind, CodePackage, ConfiguredPlugin, Engine, Plugin, PluginKind, SettingsError,
 };
@@ -37,7 +37,7 @@ pub fn packaged_name(used: &PluginUse, kind: PluginKind) -> Option<String> {
 }
 
 /// The plugins of one site.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SitePlugins {
     /// Sync plugins, in order.
     pub sync: Vec<ConfiguredPlugin>,

@@ -155,11 +155,11 @@ fn refuses_proposals_that_are_off() {
         match error.kind {
             AdmissionErrorKind::Invalid(_) => {}
             AdmissionErrorKind::Excessive { what: "memories in one module", .. } => {
-                assert_eq!(what, "several memories")
+                assert_eq!(what, "several memories");
             }
             other => panic!("{what}: {other}"),
         }
-        // `inspect` says so too, without a compiler.
+        // The validator says so too.
         assert!(validate("x", &added).is_err(), "{what}");
     }
 }

@@ -12,6 +12,7 @@ use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdi
 use tidegate_host::sync::{Trace, TransformedArtifact, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Limits, PluginKind, SettingsError, policy};
 
+use crate::support::default_settings;
 use crate::support::{Files, facts, load};
 
 const BATCH_SIZES: [usize; 5] = [1, 7, 512, 999, 1_000];
@@ -73,7 +74,7 @@ fn every_bundled_plugin_loads_and_accepts_its_defaults() {
         .map(|plugin| {
             let loaded = load(&engine, plugin.name, plugin.bytes);
             assert_eq!(loaded.sha256().as_str(), plugin.sha256);
-            let defaults = loaded.validate(&json!({})).unwrap();
+            let defaults = loaded.validate(&default_settings(plugin.name)).unwrap();
             let again: Value = serde_json::from_str(defaults.settings()).unwrap();
             assert_eq!(loaded.validate(&again).unwrap().settings(), defaults.settings(), "{}", plugin.name);
             assert!(
@@ -95,7 +96,9 @@ fn every_bundled_plugin_loads_and_accepts_its_defaults() {
             ("leaks", PluginKind::Policy),
             ("links", PluginKind::Policy),
             ("mime", PluginKind::Sync),
-            ("rewrite", PluginKind::Sync)
+            ("rewrite", PluginKind::Sync),
+            ("script", PluginKind::Sync),
+            ("script-policy", PluginKind::Policy)
         ]
     );
 }

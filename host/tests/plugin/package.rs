@@ -12,7 +12,7 @@ use tidegate_host::{
     AdmissionError, AdmissionErrorKind, CodePackage, CodePackageError, CompiledPlugin, Compiler, Engine, Plugin,
 };
 
-use crate::support::{CRAFTED, Crafted, Files, engine, facts};
+use crate::support::{CRAFTED, Crafted, Files, default_settings, engine, facts};
 
 fn here() -> Architecture {
     Architecture::of_this_machine().unwrap()
@@ -69,7 +69,7 @@ fn a_package_for_this_machine_runs_the_bundled_plugins() {
     for plugin in tidegate_bundled_plugins::PLUGINS {
         let loaded = load(&engine, directory.path(), plugin.bytes).unwrap();
         assert!(loaded.precompiled(), "{}", plugin.name);
-        loaded.validate(&json!({})).unwrap();
+        loaded.validate(&default_settings(plugin.name)).unwrap();
     }
     let exclude = load(&engine, directory.path(), bundled("exclude")).unwrap();
     let exclude = exclude.validate(&json!({ "globs": ["drafts/**"] })).unwrap();

@@ -49,6 +49,11 @@ pub(crate) fn load(engine: &Engine, name: &str, bytes: &[u8]) -> Plugin {
     Plugin::load(engine, Some(&CodeCache::new(&temporary().join("compiled"))), name, bytes).unwrap()
 }
 
+/// The smallest settings of a bundled plugin: a script has no default.
+pub(crate) fn default_settings(plugin: &str) -> Value {
+    if plugin.starts_with("script") { serde_json::json!({ "code": "each(() => {});" }) } else { serde_json::json!({}) }
+}
+
 /// The hostile sync plugin.
 pub(crate) fn sync_guest(engine: &Engine) -> Plugin {
     load(engine, "guest", &GUESTS["guest_sync"])

@@ -7,7 +7,7 @@ use std::{env, io};
 
 use serde::Deserialize;
 
-use crate::c_compiler::{VARIABLE, wasm_c_compiler};
+use crate::c_compiler::{FLAGS, VARIABLE, wasm_c_compiler};
 use crate::{ComponentizeError, component};
 
 /// The target of plugins: WebAssembly without a system interface.
@@ -167,7 +167,7 @@ fn cargo(plugins: PluginBuild<'_>) -> Command {
         .env("CARGO_ENCODED_RUSTFLAGS", remapped_paths())
         .stdin(Stdio::null());
     if let Some(compiler) = wasm_c_compiler() {
-        command.env(VARIABLE, compiler);
+        command.env(VARIABLE, compiler).env(FLAGS, remapped_c_paths(plugins.target_dir));
     }
     for package in plugins.packages {
         command.args(["--package", package]);
@@ -191,6 +191,21 @@ fn remapped_paths() -> OsString {
         Some(flag)
     });
     flags.collect::<Vec<_>>().join(OsStr::new("\u{1f}"))
+}
+
+/// The flags of C that replace the target directory in the texts of assertions.
+fn remapped_c_paths(target: &Path) -> OsString {
+    let given = env::var_os(FLAGS).unwrap_or_default();
+    let target = target.canonicalize().unwrap_or_else(|_| target.to_owned());
+    // Spaces separate flags.
+    if target.to_string_lossy().contains(char::is_whitespace) {
+        return given;
+    }
+    let mut flags = OsString::from("-ffile-prefix-map=");
+    flags.push(target);
+    flags.push("=/target ");
+    flags.push(given);
+    flags
 }
 
 /// Whether a variable of an outer cargo changes the result of the inner one. Variables with the locations of

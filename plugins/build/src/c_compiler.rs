@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 /// The variable that names the compiler, as the crate `cc` reads it.
 pub(crate) const VARIABLE: &str = "CC_wasm32_unknown_unknown";
 
+/// The variable with its flags.
+pub(crate) const FLAGS: &str = "CFLAGS_wasm32_unknown_unknown";
+
 /// The newest version first. Older ones than 15 lack flags that sources for WebAssembly use.
 const CANDIDATES: [&str; 10] = [
     "clang", "clang-23", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15",

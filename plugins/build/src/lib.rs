@@ -34,6 +34,6 @@ pub use component::{ComponentizeError, component};
 #[cfg(feature = "languages")]
 pub use languages::{
     Language, LanguageError, ProjectFile, ProjectKind, ToolError, UnknownKind, UnknownLanguage, build_project,
-    new_project,
+    build_script, new_project,
 };
 pub use script::{EmbedError, MAX_SCRIPT_BYTES, embed_script};

@@ -47,7 +47,7 @@ pub(crate) struct ModuleIndexes {
 
 /// What a pass over the module finds.
 #[derive(Default)]
-struct Found {
+struct FoundImports {
     imports: Vec<ImportedFunction>,
     defined: u32,
     realloc: Option<u32>,
@@ -96,8 +96,8 @@ pub(crate) fn replace_imports(
     Ok(output.finish())
 }
 
-fn find(module: &[u8]) -> Result<Found, ReplaceError> {
-    let mut found = Found::default();
+fn find(module: &[u8]) -> Result<FoundImports, ReplaceError> {
+    let mut found = FoundImports::default();
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::ImportSection(section) => {

@@ -1,5 +1,6 @@
 //! Projects in other languages: they build as they are created. `tests/cli/languages.rs` runs what they build.
 #![cfg(feature = "languages")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 use std::path::Path;
 

@@ -138,18 +138,18 @@ pub(crate) fn functions<'js>(ctx: &Ctx<'js>, state: &Rc<RefCell<ScriptState>>) -
     let shared = Rc::clone(state);
     functions.set(
         "rule",
-        Function::new(ctx.clone(), move |ctx: Ctx<'js>, patterns: Vec<String>, head: f64, stack: String| {
-            let patterns: Result<Vec<KeyGlob>, _> = patterns.iter().map(|pattern| KeyGlob::parse(pattern)).collect();
-            let patterns = patterns.map_err(|error| Exception::throw_message(&ctx, &error.to_string()))?;
-            if !(0.0..=f64::from(MAX_HEAD_BYTES)).contains(&head) {
-                let message = format!("head must be 0 to {MAX_HEAD_BYTES} bytes");
-                return Err(Exception::throw_range(&ctx, &message));
-            }
-            // The second line: the first one is in the prelude.
-            let place = stack.lines().filter(|line| !line.contains("(tidegate:")).find_map(call_place);
-            shared.borrow_mut().rules.push(ScriptRule { patterns, head: head as u32, place });
-            Ok(())
-        })?,
+        Function::new(
+            ctx.clone(),
+            move |ctx: Ctx<'js>, patterns: Vec<String>, head: u32, stack: String| -> rquickjs::Result<()> {
+                let patterns: Result<Vec<KeyGlob>, _> =
+                    patterns.iter().map(|pattern| KeyGlob::parse(pattern)).collect();
+                let patterns = patterns.map_err(|error| Exception::throw_message(&ctx, &error.to_string()))?;
+                // Not a line of the prelude.
+                let place = stack.lines().filter(|line| !line.contains("(tidegate:")).find_map(call_place);
+                shared.borrow_mut().rules.push(ScriptRule { patterns, head, place });
+                Ok(())
+            },
+        )?,
     )?;
     let shared = Rc::clone(state);
     functions.set(
@@ -245,6 +245,7 @@ pub(crate) fn functions<'js>(ctx: &Ctx<'js>, state: &Rc<RefCell<ScriptState>>) -
             glob.map(|glob| glob.matches(&key)).map_err(|error| Exception::throw_message(&ctx, &error.to_string()))
         })?,
     )?;
+    functions.set("maxHead", MAX_HEAD_BYTES)?;
     functions.set(
         "log",
         Function::new(ctx.clone(), |level: String, message: String| {

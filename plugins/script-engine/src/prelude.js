@@ -100,7 +100,9 @@
         if (given.length > 0) throw new TypeError("each takes patterns, options and a function");
         const names = Object.keys(unknown);
         if (names.length > 0) throw new TypeError(`each has no option ${names[0]}; it has head`);
-        if (!Number.isInteger(head)) throw new TypeError("head must be a number of bytes");
+        if (!Number.isInteger(head) || head < 0 || head > native.maxHead) {
+            throw new RangeError(`head must be 0 to ${native.maxHead} bytes`);
+        }
         native.rule(patterns, head, new Error().stack);
         callbacks.push(callback);
     });

@@ -17,7 +17,9 @@ use crate::plugins;
 
 pub(crate) async fn plugin(common: &CommonArguments, command: &PluginCommand) -> Result<ExitStatus, CliError> {
     match command {
-        PluginCommand::New { name, language, kind, directory } => plugins::new(common, name, *language, *kind, directory),
+        PluginCommand::New { name, language, kind, directory } => {
+            plugins::new(common, name, *language, *kind, directory)
+        }
         PluginCommand::Build { directory, out } => plugins::build(common, directory, out),
         PluginCommand::Check(arguments) => check::check(common, arguments),
         PluginCommand::Run(arguments) if arguments.watch => watch::watch(common, arguments).await,

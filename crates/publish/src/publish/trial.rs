@@ -99,7 +99,7 @@ impl Publisher {
         }
         let plugins = match site.sync.as_slice() {
             // Not even the policy that every site has is needed.
-            [] => SitePlugins { sync: Vec::new(), policy: Vec::new() },
+            [] => SitePlugins::default(),
             _ => self.plugins.load(site, &S3::new(&self.connection)).await?,
         };
         let opened = open::open(run, None).await?;

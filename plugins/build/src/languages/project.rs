@@ -163,6 +163,7 @@ fn embed(
 
 /// `plugin.ts` and what it imports, as one script.
 fn bundle_typescript(directory: &Path) -> Result<String, LanguageError> {
+    let directory = &directory.canonicalize().map_err(LanguageError::read(directory))?;
     let local = directory.join("node_modules/.bin/esbuild");
     let mut command = Command::new(if local.is_file() { local.as_os_str() } else { "esbuild".as_ref() });
     command.current_dir(directory).args([

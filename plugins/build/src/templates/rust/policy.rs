@@ -8,18 +8,18 @@ use tidegate_plugin::{
 /// The plugin's settings. `{}` must be valid, so every member has a default.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct PageLimitSettings {
+pub struct PageSizeSettings {
     /// Pages above this size, in bytes, are warnings.
     max_page_bytes: u64,
 }
 
-impl Default for PageLimitSettings {
+impl Default for PageSizeSettings {
     fn default() -> Self {
         Self { max_page_bytes: 100_000 }
     }
 }
 
-impl Settings for PageLimitSettings {
+impl Settings for PageSizeSettings {
     fn check(&mut self, issues: &mut Issues) {
         if self.max_page_bytes == 0 {
             issues.add(&Pointer::root().member("max-page-bytes"), "use a number above 0");
@@ -28,15 +28,15 @@ impl Settings for PageLimitSettings {
 }
 
 /// One value lives for one run.
-pub struct PageLimits {
-    settings: PageLimitSettings,
+pub struct PageSizes {
+    settings: PageSizeSettings,
     deletes: u64,
 }
 
-impl PolicyPlugin for PageLimits {
-    type Settings = PageLimitSettings;
+impl PolicyPlugin for PageSizes {
+    type Settings = PageSizeSettings;
 
-    fn begin(_run: &Run, totals: &Totals, settings: PageLimitSettings) -> Result<Self, Failure> {
+    fn begin(_run: &Run, totals: &Totals, settings: PageSizeSettings) -> Result<Self, Failure> {
         Ok(Self { settings, deletes: totals.count("delete").unwrap_or(0) })
     }
 
@@ -61,20 +61,20 @@ impl PolicyPlugin for PageLimits {
     }
 }
 
-tidegate_plugin::export_policy!(PageLimits);
+tidegate_plugin::export_policy!(PageSizes);
 
 #[cfg(test)]
 mod tests {
-    use super::PageLimits;
+    use super::PageSizes;
     use tidegate_plugin::testing::{TestPlan, judge};
     use tidegate_plugin::{ChangeKind, Verdict};
 
     #[test]
     fn holds_deletes() {
         let plan = TestPlan::new().change(ChangeKind::Create, "a.html", 10).change(ChangeKind::Delete, "b.html", 10);
-        assert_eq!(judge::<PageLimits>("{}", &plan).unwrap().verdict, Verdict::Hold);
+        assert_eq!(judge::<PageSizes>("{}", &plan).unwrap().verdict, Verdict::Hold);
         let plan = TestPlan::new().change(ChangeKind::Create, "a.html", 200_000);
-        let judgement = judge::<PageLimits>("{}", &plan).unwrap();
+        let judgement = judge::<PageSizes>("{}", &plan).unwrap();
         assert_eq!((judgement.verdict, judgement.findings.len()), (Verdict::Allow, 1));
     }
 }
