@@ -143,7 +143,12 @@ fn run_in_both_worlds(language: &str, prepare: impl Fn(&Workshop, &str)) {
         prepare(&workshop, &project);
         let used = workshop.build(&project);
         match kind {
-            "sync" => assert_eq!(workshop.published(&used), golden_published(), "{language}"),
+            "sync" => {
+                assert_eq!(workshop.published(&used), golden_published(), "{language}");
+                let component = used.split('"').nth(1).unwrap();
+                workshop.run(&["plugin", "record", component, "--from", "site", "--out", "site.jsonl"]);
+                workshop.run(&["plugin", "replay", component, "site.jsonl", "--batch", "1"]);
+            }
             _ => assert_eq!(workshop.judged(&used), golden_judged(), "{language}"),
         }
     }

@@ -117,6 +117,6 @@ fn readme(language: Language) -> String {
         }
     };
     format!(
-        "# {{{{name}}}}\n\nA plugin for Tidegate.\n\n{needs}\n\n```console\n$ tidegate plugin build\n$ tidegate plugin run {{{{component}}}}.wasm --from site\n```\n"
+        "# {{{{name}}}}\n\nA plugin for Tidegate.\n\n{needs}\n\n```console\n$ tidegate plugin build\n$ tidegate plugin run {{{{component}}}}.wasm --from site\n```\n\nTo test it, record a run once, and replay it after each change:\n\n```console\n$ tidegate plugin record {{{{component}}}}.wasm --from site --out site.jsonl\n$ tidegate plugin replay {{{{component}}}}.wasm site.jsonl\n```\n"
     )
 }
