@@ -116,26 +116,31 @@ pub fn build_project(
     engine: impl FnOnce(ProjectKind) -> Option<&'static [u8]>,
 ) -> Result<Vec<BuiltPlugin>, LanguageError> {
     let language = language(directory)?;
-    if language == Language::Rust {
-        let target = directory.join("target");
-        let project = PluginBuild { manifest_dir: directory, target_dir: &target, packages: &[], profile: "release" };
-        return Ok(build(project)?);
-    }
-    let kind = kind(directory)?;
-    let work = directory.join("target").join(language.as_str());
-    std::fs::create_dir_all(&work).map_err(LanguageError::write(&work))?;
     let component = match language {
-        Language::JavaScript => embed(&directory.join("plugin.js"), kind, engine)?,
+        Language::Rust => {
+            let target = directory.join("target");
+            let project =
+                PluginBuild { manifest_dir: directory, target_dir: &target, packages: &[], profile: "release" };
+            return Ok(build(project)?);
+        }
+        Language::JavaScript => embed(&directory.join("plugin.js"), kind(directory)?, engine)?,
         Language::TypeScript => {
-            let code = bundle_typescript(directory)?;
+            let (kind, code) = (kind(directory)?, bundle_typescript(directory)?);
             embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, "plugin.ts", &code)?
         }
-        Language::Python => python::build(directory, kind, &work)?,
-        Language::C | Language::Rust => c::build(directory, kind, &work)?,
+        Language::Python => python::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
+        Language::C => c::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
     };
     let path = directory.canonicalize().map_err(LanguageError::read(directory))?;
     let library = path.file_name().map_or_else(|| "plugin".to_owned(), |name| name.to_string_lossy().into_owned());
     Ok(vec![BuiltPlugin { library, component }])
+}
+
+/// The folder for what a build writes before the component.
+fn work_directory(directory: &Path, language: Language) -> Result<PathBuf, LanguageError> {
+    let work = directory.join("target").join(language.as_str());
+    std::fs::create_dir_all(&work).map_err(LanguageError::write(&work))?;
+    Ok(work)
 }
 
 /// The component of a script in a file. It is a policy if `plugin-kind` beside it says so.
