@@ -48,10 +48,10 @@ pub fn validate(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, Admissio
     }
 }
 
-/// Reads what a component says about itself, admitted or not, without running it. The error is the one of [`identify`].
+/// Reads what an admitted component says about itself, without running it.
 ///
 /// # Errors
-/// [`AdmissionError`] for bytes that are not a plugin.
+/// The one of [`identify`].
 pub fn describe(plugin: &str, bytes: &[u8]) -> Result<ComponentDescription, AdmissionError> {
     let identified = identify(plugin, bytes)?;
     let names = ComponentNames::read(bytes).map_err(|kind| kind.of(plugin))?.unwrap_or_default();

@@ -95,7 +95,7 @@ impl CompilerProcess {
         let refusal = match std::panic::catch_unwind(compile) {
             Ok(Ok(())) => return Some(ExitCode::SUCCESS),
             Ok(Err(error)) => format!("{error:#}"),
-            // The compiler does not expect every component: it panics where nested components pass text between memories.
+            // The compiler does not expect every component: it has panicked for components that validation accepts.
             Err(panic) => match panic.downcast::<String>() {
                 Ok(message) => *message,
                 Err(_) => "the compiler panicked".to_owned(),
