@@ -50,10 +50,11 @@ impl CompiledGlob {
             None => (body, body.contains('/')),
         };
         let glob = normalize(body).map_err(|kind| kind.of(text))?;
-        // `**/name` is `name` at any depth, and `**/name/**` is everything in folders with that name.
+        // `**/name` is `name` at any depth, and `**/name/**` is everything in folders with that name. `**/name/**/` is only
+        // what is in folders in them.
         let at_any_depth = glob.strip_prefix("**/").map(|rest| match rest.strip_suffix("/**") {
-            Some(folder) => (folder, true),
-            None => (rest, folders_only),
+            Some(folder) if !folders_only => (folder, true),
+            _ => (rest, folders_only),
         });
         if let Some((segment, folders_only)) =
             at_any_depth.filter(|(segment, _)| !segment.contains('/') && !segment.contains("**"))
