@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::IgnoreGlob;
-use super::compiled::split;
+use super::compiled::{Affix, segments, split};
 
 /// Patterns in order: the last one that matches a key, or a folder that contains it, decides.
 ///
@@ -17,9 +17,20 @@ pub struct GlobList {
     globs: Vec<IgnoreGlob>,
     /// The patterns that are plain names, indexed: most are, and a key has few segments.
     names: BTreeMap<String, NameRules>,
+    /// The first bytes of `names`.
+    names_start: ByteSet,
+    /// Positions of the patterns that are the start or the end of a name, in descending order.
+    affixes: Vec<usize>,
+    /// The first bytes of the starts and the last bytes of the ends in `affixes`. Most names have neither.
+    affixes_start: ByteSet,
+    affixes_end: ByteSet,
     /// Positions of all other patterns, in descending order.
     others: Vec<usize>,
 }
+
+/// A set of bytes, which rules most names out without a comparison of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ByteSet([u64; 4]);
 
 /// Positions of the last patterns that are one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +51,24 @@ impl FromIterator<IgnoreGlob> for GlobList {
                     if !folders_only {
                         rules.last_for_objects = Some(position);
                     }
+                    list.names_start.extend(name.bytes().next());
                 }
-                None => list.others.push(position),
+                None => match glob.compiled.affixes() {
+                    Some(affixes) => {
+                        for affix in affixes {
+                            match affix {
+                                Affix::Start(text) => list.affixes_start.extend(text.bytes().next()),
+                                Affix::End(text) => list.affixes_end.extend(text.bytes().next_back()),
+                            }
+                        }
+                        list.affixes.push(position);
+                    }
+                    None => list.others.push(position),
+                },
             }
             list.globs.push(glob);
         }
+        list.affixes.reverse();
         list.others.reverse();
         list
     }
@@ -78,21 +102,64 @@ impl GlobList {
     /// As [`last_match`](Self::last_match), where the last match of the key's folder is known.
     fn last_match_below(&self, key: &str, of_folder: Option<usize>) -> Option<(usize, &IgnoreGlob)> {
         let (_, name) = split(key);
-        let of_name = self.names.get(name).and_then(|rules| rules.last_for_objects);
-        let last = self.last_other(of_folder.max(of_name), |glob| glob.compiled.matches_object(key, name));
+        let matches = |glob: &IgnoreGlob| glob.compiled.matches_object(key, name);
+        let of_name = self.rules_of(name).and_then(|rules| rules.last_for_objects);
+        let mut last = of_folder.max(of_name);
+        if self.may_have_affix(name) {
+            last = self.last_of(&self.affixes, last, matches);
+        }
+        last = self.last_of(&self.others, last, matches);
         last.and_then(|position| self.globs.get(position).map(|glob| (position, glob)))
     }
 
     /// The position of the last pattern that matches this folder or a folder that contains it.
     fn last_for_folder(&self, folder: &str) -> Option<usize> {
-        let of_names = folder.split('/').filter_map(|name| self.names.get(name)?.last).max();
-        self.last_other(of_names, |glob| glob.compiled.matches_in(folder))
+        let matches = |glob: &IgnoreGlob| glob.compiled.matches_in(folder);
+        let (mut last, mut may_have_affix) = (None, false);
+        for name in segments(folder) {
+            last = last.max(self.rules_of(name).and_then(|rules| rules.last));
+            may_have_affix |= self.may_have_affix(name);
+        }
+        if may_have_affix {
+            last = self.last_of(&self.affixes, last, matches);
+        }
+        self.last_of(&self.others, last, matches)
     }
 
-    /// The later of `named` and the last match among the patterns that are not names.
-    fn last_other(&self, named: Option<usize>, matches: impl Fn(&IgnoreGlob) -> bool) -> Option<usize> {
-        let mut later = self.others.iter().copied().take_while(|position| Some(*position) > named);
-        later.find(|position| self.globs.get(*position).is_some_and(&matches)).or(named)
+    /// The patterns that are this name.
+    fn rules_of(&self, name: &str) -> Option<&NameRules> {
+        if self.names_start.contains(name.as_bytes().first()) { self.names.get(name) } else { None }
+    }
+
+    /// Whether one of `affixes` may match this name.
+    fn may_have_affix(&self, name: &str) -> bool {
+        let name = name.as_bytes();
+        self.affixes_start.contains(name.first()) || self.affixes_end.contains(name.last())
+    }
+
+    /// The later of `last` and the last match among the patterns at these positions.
+    fn last_of(
+        &self,
+        positions: &[usize],
+        last: Option<usize>,
+        matches: impl Fn(&IgnoreGlob) -> bool,
+    ) -> Option<usize> {
+        let mut later = positions.iter().copied().take_while(|position| Some(*position) > last);
+        later.find(|position| self.globs.get(*position).is_some_and(&matches)).or(last)
+    }
+}
+
+impl ByteSet {
+    fn extend(&mut self, byte: Option<u8>) {
+        if let Some(byte) = byte
+            && let Some(part) = self.0.get_mut(usize::from(byte >> 6))
+        {
+            *part |= 1 << (byte & 63);
+        }
+    }
+
+    fn contains(&self, byte: Option<&u8>) -> bool {
+        byte.is_some_and(|byte| self.0.get(usize::from(byte >> 6)).is_some_and(|part| part >> (byte & 63) & 1 == 1))
     }
 }
 
@@ -114,6 +181,9 @@ impl CachedGlobList {
 
     /// As [`GlobList::last_match`].
     pub fn last_match(&mut self, key: &str) -> Option<(usize, &IgnoreGlob)> {
+        if self.list.globs.is_empty() {
+            return None;
+        }
         let of_folder = split(key).0.and_then(|folder| {
             if self.folder != folder || folder.is_empty() {
                 self.of_folder = self.list.last_for_folder(folder);

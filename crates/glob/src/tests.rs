@@ -195,6 +195,11 @@ fn pattern() -> impl Strategy<Value = String> {
     })
 }
 
+/// Alternatives, which `ignore` does not have.
+fn braces() -> impl Strategy<Value = String> {
+    "[ab*]{0,1}\\{[ab.*]{1,2},[ab.*]{1,2}\\}[ab*]{0,1}/{0,1}"
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_096))]
 
@@ -225,7 +230,7 @@ proptest! {
 
     #[test]
     fn index_cache_and_folders_change_no_match(
-        patterns in prop::collection::vec((any::<bool>(), pattern()), 0..6),
+        patterns in prop::collection::vec((any::<bool>(), prop_oneof![4 => pattern(), 1 => braces()]), 0..6),
         keys in prop::collection::vec(key(), 1..6),
     ) {
         let globs: Vec<IgnoreGlob> = patterns
