@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::{memchr, memmem};
 use percent_encoding::percent_decode_str;
 use tidegate_plugin::{Finding, Pointer, content};
 
@@ -49,7 +50,7 @@ impl Links {
                 self.unread += 1;
                 continue;
             };
-            for target in links(&key, &String::from_utf8_lossy(&head)) {
+            for target in links(&key, &head) {
                 if self.targets.len() < MAX_TARGETS {
                     self.targets.entry(target).or_insert_with(|| key.clone());
                 }
@@ -81,21 +82,21 @@ impl Links {
 }
 
 /// The keys that end in `.html` to which a page links.
-fn links(page: &str, html: &str) -> Vec<String> {
-    let targets = html.split("href=").skip(1).filter_map(|text| {
-        let quote = text.chars().next().filter(|first| matches!(first, '"' | '\''));
-        let value = match quote {
-            Some(quote) => text.split(quote).nth(1),
-            None => text.split([' ', '\t', '\n', '>']).next(),
+fn links<'a>(page: &'a str, html: &'a [u8]) -> impl Iterator<Item = String> + 'a {
+    memmem::find_iter(html, "href=").filter_map(move |at| {
+        let text = html.get(at + "href=".len()..)?;
+        let value = match text.split_first()? {
+            (quote @ (b'"' | b'\''), rest) => rest.get(..memchr(*quote, rest)?)?,
+            _ => text.split(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'>')).next()?,
         };
-        resolve(page, value?.trim())
-    });
-    targets.collect()
+        // Most links are decided by their last bytes.
+        let path = value.split(|byte| matches!(byte, b'?' | b'#')).next()?.trim_ascii();
+        if path.ends_with(b".html") { resolve(page, std::str::from_utf8(path).ok()?) } else { None }
+    })
 }
 
-/// The key of a link on this site, if it ends in `.html`.
-fn resolve(page: &str, link: &str) -> Option<String> {
-    let path = link.split(['?', '#']).next().filter(|path| path.ends_with(".html"))?;
+/// The key of a path, if it is on this site.
+fn resolve(page: &str, path: &str) -> Option<String> {
     if path.starts_with("//") || path.split('/').next().is_some_and(|first| first.contains(':')) {
         return None;
     }
@@ -122,7 +123,11 @@ mod tests {
             <a href="https://x.example/g.html"><a href="//x.example/h.html"><a href="mailto:i.html"><a href="/j">
             <link href="k.css"><a href="../../../l.html"><a href="?m.html">"#;
         let expected = ["a/b.html", "c.html", "d.html", "a/é f.html", "l.html"];
-        assert_eq!(links("a/index.html", html), expected);
-        assert_eq!(links("index.html", r#"<a href="b.html">"#), ["b.html"]);
+        assert_eq!(links("a/index.html", html.as_bytes()).collect::<Vec<_>>(), expected);
+        assert_eq!(links("index.html", br#"<a href="b.html">"#).collect::<Vec<_>>(), ["b.html"]);
+        assert_eq!(
+            links("index.html", b"\xff<a href='\xff.html'><a href='c.html'><a href=\"d.html").collect::<Vec<_>>(),
+            ["c.html"]
+        );
     }
 }
