@@ -180,7 +180,7 @@ fn limited_store(
     let mut store = Store::new(engine.wasm(), state);
     store.limiter(|state| &mut state.memory);
     store.set_fuel(fuel)?;
-    store.set_hostcall_fuel(limits.call_bytes);
+    store.set_hostcall_fuel(limits.call_bytes_for(objects));
     store.set_max_component_handles(limits.handles);
     if store.data().profile.is_some() {
         profile::install(&mut store);

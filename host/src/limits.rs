@@ -82,8 +82,10 @@ pub struct Limits {
     pub tables: usize,
     /// Resource handles that exist at the same time.
     pub handles: usize,
-    /// Bytes that the plugin may pass to the host in one call.
+    /// Base of the bytes that the plugin may pass to the host in one call.
     pub call_bytes: usize,
+    /// Additional bytes for each object: the last call may return a redirect for each.
+    pub call_bytes_per_object: usize,
     /// Base size of all answers of a run together, in bytes.
     pub answer_bytes: u64,
     /// Additional bytes of answers for each object.
@@ -128,6 +130,7 @@ impl Default for Limits {
             tables: 128,
             handles: 1_000,
             call_bytes: 16 << 20,
+            call_bytes_per_object: 512,
             answer_bytes: 16 << 20,
             answer_bytes_per_object: 2 << 10,
             edge_rules: 100_000,
@@ -164,6 +167,7 @@ impl Limits {
             tables: self.tables.min(max.tables),
             handles: self.handles.min(max.handles),
             call_bytes: self.call_bytes.min(max.call_bytes),
+            call_bytes_per_object: self.call_bytes_per_object.min(max.call_bytes_per_object),
             answer_bytes: self.answer_bytes.min(max.answer_bytes),
             answer_bytes_per_object: self.answer_bytes_per_object.min(max.answer_bytes_per_object),
             edge_rules: self.edge_rules.min(max.edge_rules),
@@ -197,6 +201,14 @@ impl Limits {
     #[must_use]
     pub fn deadline_for(&self, objects: u64) -> Duration {
         self.time_for(objects).saturating_mul(2).saturating_add(self.reading_time)
+    }
+
+    /// Bytes of one call of a run over this many objects, at most as many as a plugin has in its memory.
+    #[must_use]
+    pub fn call_bytes_for(&self, objects: u64) -> usize {
+        let most = usize::try_from(self.memory_bytes).unwrap_or(usize::MAX);
+        let objects = usize::try_from(objects).unwrap_or(usize::MAX);
+        self.call_bytes.saturating_add(self.call_bytes_per_object.saturating_mul(objects)).min(most)
     }
 
     /// Bytes of answers of a run over this many objects.
@@ -242,5 +254,7 @@ mod tests {
         assert_eq!(limits.fuel_for(u64::MAX), u64::MAX);
         assert_eq!(limits.time_for(0), Duration::from_secs(10));
         assert_eq!(limits.time_for(u64::MAX), Duration::from_secs(300));
+        assert_eq!(limits.call_bytes_for(1_000), (16 << 20) + 512_000);
+        assert_eq!(limits.call_bytes_for(u64::MAX), 128 << 20);
     }
 }

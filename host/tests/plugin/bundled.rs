@@ -140,6 +140,18 @@ fn no_sync_plugin_depends_on_batches() {
     }
 }
 
+/// The last call of `rewrite` returns a redirect for each page, more than 16 MiB.
+#[test]
+fn a_large_site_gets_a_redirect_for_each_page() {
+    const PAGES: usize = 80_000;
+    let files =
+        Files((0..PAGES).map(|at| (format!("section-{:03}/page-{at:06}.html", at / 400), Vec::new())).collect());
+    let rewrite =
+        configured(&engine(1_000), "rewrite", &json!({"clean-urls": "html-to-directory", "clean-urls-links": false}));
+    let transformed = transform(&[rewrite], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
+    assert_eq!(transformed.desired.entries().len(), 2 * PAGES);
+}
+
 #[test]
 fn a_typical_chain_works_as_documented() {
     let transformed = transformed(
