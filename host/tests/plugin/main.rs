@@ -26,4 +26,5 @@ mod profile;
 mod random;
 #[cfg(feature = "compile")]
 mod records;
+mod scripted;
 mod support;

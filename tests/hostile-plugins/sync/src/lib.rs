@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use guest_acts::{UNSAFE_TEXT, act, perform};
 
 mod edge;
+mod scripted;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "sync-plugin", generate_all });
 
@@ -16,6 +17,8 @@ use tidegate::plugin::content::{ReadError, read_heads, read_range};
 use tidegate::plugin::edge::RuleError;
 use tidegate::plugin::log::{Level, log};
 use tidegate::plugin::types::Severity;
+
+use scripted::Script;
 
 struct Guest;
 
@@ -74,6 +77,10 @@ impl Settings for Guest {
 impl Sync for Guest {
     fn begin(run: Run) -> Result<(), Failure> {
         SETTINGS.set(run.settings.clone());
+        if let Some(mut script) = Script::new(&run.settings, 0) {
+            script.call_host();
+            return script.failure();
+        }
         let act = act(&run.settings, "begin").to_owned();
         perform(&act);
         edge::perform(&act);
@@ -162,6 +169,11 @@ impl Sync for Guest {
 
     fn decide(batch: Vec<Entry>) -> Result<Vec<Decision>, Failure> {
         let settings = settings();
+        if let Some(mut script) = Script::new(&settings, 1) {
+            script.call_host();
+            script.failure()?;
+            return Ok(script.decide(&batch));
+        }
         let name = act(&settings, "decide");
         perform(name);
         edge::perform(name);
@@ -278,6 +290,11 @@ impl Sync for Guest {
 
     fn finish() -> Result<Summary, Failure> {
         let settings = settings();
+        if let Some(mut script) = Script::new(&settings, 2) {
+            script.call_host();
+            script.failure()?;
+            return Ok(script.finish());
+        }
         let name = act(&settings, "finish");
         perform(name);
         edge::perform(name);
