@@ -2,7 +2,8 @@
 
 use tidegate_core::config::PluginGrant;
 use tidegate_core::edge::{
-    EdgeHeaderRule, EdgeRedirect, EdgeRules, RuleError, RuleOrigin, RulePath, RuleStatus, RuleTarget, SlashMatch,
+    EdgeHeaderRule, EdgeRedirect, EdgeRules, QueryCondition, RuleError, RuleOrigin, RulePath, RuleStatus, RuleTarget,
+    SlashMatch,
 };
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
 use tidegate_core::sanitize::{REASON_BYTES, sanitize};
@@ -11,6 +12,9 @@ use super::answer::{check_attributes, check_pointer};
 use super::bindings::sync_world::tidegate::plugin::edge as wire;
 use super::bindings::sync_world::tidegate::plugin::types::AttributeResult;
 use super::limits::Limits;
+
+/// How the attributes of a redirect start that are conditions on the query. Source: `wit/plugin.wit`.
+const QUERY_ATTRIBUTE: &str = "query.";
 
 /// Bytes of a path that an error shows.
 const SHOWN_BYTES: usize = 200;
@@ -130,13 +134,21 @@ impl WireRule for wire::RedirectRule {
     }
 
     fn check(self, plugin: &str) -> Result<EdgeRedirect, MalformedAnswer> {
-        check_attributes(&self.attributes)?;
         let shown = sanitize(&self.path, SHOWN_BYTES);
         let invalid = |error| MalformedAnswer::EdgeRule { path: shown.clone(), error };
+        let (conditions, others): (Vec<_>, Vec<_>) =
+            self.attributes.into_iter().partition(|attribute| attribute.name.starts_with(QUERY_ATTRIBUTE));
+        check_attributes(&others)?;
+        let condition = |attribute: &AttributeResult| {
+            let name = attribute.name.strip_prefix(QUERY_ATTRIBUTE).unwrap_or_default();
+            QueryCondition::new(name, &attribute.value)
+        };
+        let query = conditions.iter().map(condition).collect::<Result<_, _>>().map_err(invalid)?;
         let target = self.target.as_deref().map(RuleTarget::new).transpose().map_err(invalid)?;
         let redirect = EdgeRedirect {
             path: RulePath::new(&self.path).map_err(invalid)?,
             slash: slash(self.either_slash),
+            query,
             status: RuleStatus::new(self.status).map_err(invalid)?,
             target,
             force: self.force,

@@ -67,6 +67,9 @@ pub enum ObservedAnswer {
         path: String,
         /// With or without a `/` at the end.
         either_slash: bool,
+        /// Conditions on the query, such as `id=:id`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        query: Vec<String>,
         /// The status.
         status: u16,
         /// Where the request goes.
@@ -304,6 +307,7 @@ impl ObservedAnswer {
         Self::EdgeRedirect {
             path: rule.path.into(),
             either_slash: rule.slash == SlashMatch::Either,
+            query: rule.query.iter().map(ToString::to_string).collect(),
             status: rule.status.code(),
             to: rule.target.map(|target| target.as_str().to_owned()),
             force: rule.force,

@@ -1,8 +1,9 @@
 //! The rules for requests that a plugin adds in a test, as the core has them. The host makes the same checks.
 
 use tidegate_core::edge::{
-    EdgeHeaderRule, EdgeRedirect, EdgeRules, RuleOrigin, RulePath, RuleStatus, RuleTarget, SlashMatch,
+    EdgeHeaderRule, EdgeRedirect, EdgeRules, QueryCondition, RuleOrigin, RulePath, RuleStatus, RuleTarget, SlashMatch,
 };
+use tidegate_plugin::Attribute;
 use tidegate_plugin::edge::{HeaderRule, RedirectRule};
 use tidegate_plugin::testing::SyncAnswer;
 
@@ -16,6 +17,7 @@ fn redirect(rule: &RedirectRule) -> EdgeRedirect {
     let redirect = EdgeRedirect {
         path: RulePath::new(&rule.path).unwrap_or_else(|error| panic!("{rule:?}: {error}")),
         slash: slash(rule.either_slash),
+        query: rule.attributes.iter().map(condition).collect(),
         status: RuleStatus::new(rule.status).unwrap_or_else(|error| panic!("{rule:?}: {error}")),
         target: rule
             .target
@@ -26,6 +28,12 @@ fn redirect(rule: &RedirectRule) -> EdgeRedirect {
     };
     redirect.check().unwrap_or_else(|error| panic!("{rule:?}: {error}"));
     redirect
+}
+
+/// Attributes of redirects are conditions on the query.
+fn condition(attribute: &Attribute) -> QueryCondition {
+    let name = attribute.name.strip_prefix("query.").unwrap_or_else(|| panic!("{attribute:?}"));
+    QueryCondition::new(name, &attribute.value).unwrap_or_else(|error| panic!("{attribute:?}: {error}"))
 }
 
 fn header(rule: &HeaderRule) -> EdgeHeaderRule {

@@ -38,7 +38,14 @@ impl Case {
         let mut parameters = serde_json::Map::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.insert(name.to_owned(), json!({ "value": value }));
+            let all = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let all: Vec<Value> =
+                all.filter(|(other, _)| *other == name).map(|(_, value)| json!({ "value": value })).collect();
+            let parameter = match all.as_slice() {
+                [one] => one.clone(),
+                _ => json!({ "value": value, "multiValue": all }),
+            };
+            parameters.insert(name.to_owned(), parameter);
         }
         let event = json!({
             "version": "1.0",

@@ -33,14 +33,16 @@ fn check(engine: &str, rows: &[Row], answers: &[Answer]) {
     for (row, answer) in rows.iter().zip(answers) {
         let path = &row.case.event["request"]["uri"];
         assert_eq!(shown(answer), row.expected, "{engine}: {path} of {}", row.section);
-        assert!(answer.reads <= 2, "{engine}: {path} of {}: {} reads", row.section, answer.reads);
+        // Below a folder with rules of its own, there is a third key.
+        let most = if row.section.contains("folder") { 3 } else { 2 };
+        assert!(answer.reads <= most, "{engine}: {path} of {}: {} reads", row.section, answer.reads);
     }
 }
 
 #[test]
 fn every_engine_answers_the_table() {
     let rows = rows();
-    assert!(rows.len() >= 240, "{} rows", rows.len());
+    assert!(rows.len() >= 300, "{} rows", rows.len());
     let cases: Vec<Case> = rows.iter().map(|row| row.case.clone()).collect();
     check("QuickJS", &rows, &engines::quickjs(&cases));
     check("node", &rows, &engines::node(&cases));

@@ -52,6 +52,13 @@ const STATUSES: [&str; 20] = [
     "\t302",
 ];
 
+/// Conditions on the query of a line.
+const CONDITIONS: [&str; 12] =
+    ["", "", "", "", "", "", " id=:id", " id=:p", " id=1", " id=:q x=", " id=z x=:splat", " id=2 id=1"];
+
+/// Queries of requests.
+const QUERIES: [&str; 6] = ["", "id=1", "id=z&x=5", "x=&id=1", "id=1&id=z", "y=1&x=%31&id=a%20"];
+
 /// What Netlify answers for a path.
 #[derive(Clone, Debug, serde::Deserialize)]
 struct Rule {
@@ -70,9 +77,8 @@ struct Line {
 }
 
 fn line() -> impl Strategy<Value = Line> {
-    let query = select(&["", "", "", "", "", "", "", "", "", " id=:id"][..]);
-    (from_and_to(), query, select(&STATUSES[..])).prop_map(|((from, mut to), query, status)| {
-        if (status.contains('=') || !query.is_empty()) && to.starts_with('/') {
+    (from_and_to(), select(&CONDITIONS[..]), select(&STATUSES[..])).prop_map(|((from, mut to), query, status)| {
+        if (status.contains('=') || !query.is_empty() && from.contains('*')) && to.starts_with('/') {
             // Netlify checks for a loop before the condition.
             to.insert_str(0, "https://h.example");
         }
@@ -87,7 +93,8 @@ fn decoded(text: &str) -> String {
 
 /// What the answer of Netlify is in the form of an outcome, such as `301 /b` or `200 = /b`.
 fn described(rule: &Rule) -> String {
-    let to = single_slashes(&decoded(&rule.to));
+    // Netlify writes the value of a parameter as in a form.
+    let to = single_slashes(&decoded(&rule.to.replace('+', " ")));
     match rule.status {
         410 => "410".to_owned(),
         status @ (200 | 404) => format!("{status} = {to}"),
@@ -98,7 +105,10 @@ fn described(rule: &Rule) -> String {
 fn outcome(outcome: &EdgeOutcome<'_>) -> String {
     match outcome {
         EdgeOutcome::Page => "page".to_owned(),
-        EdgeOutcome::Redirect { status, location, .. } => format!("{status} {}", decoded(location)),
+        // The query of the request is kept.
+        EdgeOutcome::Redirect { status, location, .. } => {
+            format!("{status} {}", decoded(location.split('?').next().unwrap()))
+        }
         EdgeOutcome::Content { status, path, .. } => format!("{status} = {path}"),
         EdgeOutcome::Gone { .. } => "410".to_owned(),
     }
@@ -110,8 +120,10 @@ fn every_path_is_answered_as_on_netlify_or_its_line_is_reported() {
     let mut runner = TestRunner::deterministic();
     let files: Vec<Vec<Line>> = (0..FILES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
     let texts: Vec<String> = files.iter().map(|lines| lines.iter().map(|line| line.text.as_str()).collect()).collect();
-    let paths: Vec<String> =
-        keys().iter().map(|key| request(key)).flat_map(|path| [other_spelling(&path), path]).collect();
+    let paths =
+        keys().iter().map(|key| request(key)).flat_map(|path| [other_spelling(&path), path]).collect::<Vec<_>>();
+    let paths = paths.into_iter().zip(QUERIES.iter().cycle()).map(|(path, query)| format!("{path}?{query}"));
+    let paths: Vec<String> = paths.collect();
     let cases: Vec<_> = texts.iter().map(|text| serde_json::json!({ "text": text, "paths": paths })).collect();
     let test = "every_path_is_answered_as_on_netlify_or_its_line_is_reported";
     let Some(expected) = oracle::run::<Vec<Vec<Option<Rule>>>>("netlify", "rewrite/tests/netlify.mjs", test, &cases)
@@ -126,21 +138,22 @@ fn every_path_is_answered_as_on_netlify_or_its_line_is_reported() {
         let evaluator = EdgeEvaluator::new(&rules);
         let reported = reported(&answer.summary.findings);
         let looped = answer.summary.findings.iter().any(|finding| finding.code == "redirect-loop");
-        for (path, there) in paths.iter().zip(answers) {
-            let context = || format!("`{path}`: {there:?}\n{text}\n{rules:#?}\n{:#?}", answer.summary.findings);
-            let here = evaluator.outcome(path, "", |_| false);
+        for (request, there) in paths.iter().zip(answers) {
+            let context = || format!("`{request}`: {there:?}\n{text}\n{rules:#?}\n{:#?}", answer.summary.findings);
+            let (path, query) = request.split_once('?').unwrap();
+            let here = evaluator.outcome(path, query, |_| false);
             // A page takes precedence, unless the rule is forced.
             let is_shield = matches!(&here, EdgeOutcome::Content { path: own, .. } if page(own) == page(path));
             let forced = matches!(&here, EdgeOutcome::Redirect { rule, .. } | EdgeOutcome::Content { rule, .. }
                 | EdgeOutcome::Gone { rule } if rule.force);
-            let on_page = evaluator.outcome(path, "", |_| true);
+            let on_page = evaluator.outcome(path, query, |_| true);
             assert_eq!(forced, on_page != EdgeOutcome::Page, "{}", context());
             let kind = match there {
                 // There, a rule with 410 has a target that it leaves alone.
                 None if matches!(here, EdgeOutcome::Gone { .. }) => "gone".to_owned(),
                 // There, a path below the target of a rule with `*` before its end is left alone, too.
                 None if matches!(&here, EdgeOutcome::Redirect { location, rule, .. }
-                    if rule.path.as_str().contains("*/") && path.starts_with(&decoded(location))) =>
+                    if rule.path.as_str().contains("*/") && path.starts_with(&decoded(location.split('?').next().unwrap()))) =>
                 {
                     "below".to_owned()
                 }

@@ -27,6 +27,9 @@ pub(crate) const ATTRIBUTE: &str = "edge.redirects";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EdgeDialect {
     /// Netlify.
+/// How attributes of a redirect start that are conditions on the query. Source: `wit/plugin.wit`.
+const QUERY_ATTRIBUTE: &str = "query.";
+
     Netlify,
     /// Cloudflare Pages.
     Cloudflare,
@@ -80,6 +83,16 @@ impl HeaderRule {
     /// A rule that adds headers to responses for exactly its path.
     pub fn new(path: impl Into<String>, headers: Vec<Attribute>, rule: &Pointer, reason: impl Into<String>) -> Self {
         Self {
+impl RedirectRule {
+    /// With a condition: the query of the request has this parameter with this value, or with any one if the value is
+    /// `:name`, for which `:name` of the target stands.
+    #[must_use]
+    pub fn with_query(mut self, name: &str, value: &str) -> Self {
+        self.attributes.push(Attribute::new(format!("{QUERY_ATTRIBUTE}{name}"), value));
+        self
+    }
+}
+
             path: path.into(),
             either_slash: false,
             headers,

@@ -83,9 +83,10 @@ fn origin(reason: &str, rule: &str) -> String {
 /// Prints rules for requests.
 pub(super) fn edge_rules(answers: &[ObservedAnswer], all: bool) {
     let line = |answer: &ObservedAnswer| match answer {
-        ObservedAnswer::EdgeRedirect { path, status, to, rule, reason, .. } => {
+        ObservedAnswer::EdgeRedirect { path, query, status, to, rule, reason, .. } => {
             let to = to.as_ref().map(|to| format!(" → {}", sanitize_name(to))).unwrap_or_default();
-            Some(format!("{status} {}{to}  {DIM}{}{DIM:#}", sanitize_name(path), origin(reason, rule)))
+            let query: String = query.iter().map(|condition| format!(" {}", sanitize_name(condition))).collect();
+            Some(format!("{status} {}{query}{to}  {DIM}{}{DIM:#}", sanitize_name(path), origin(reason, rule)))
         }
         ObservedAnswer::EdgeHeaders { path, headers, removals, rule, reason, .. } => {
             let set = headers.iter().map(|(name, value)| format!("{name}: {}", sanitize_name(value)));

@@ -16,14 +16,17 @@
 //!    path of its target, where a `/` at the end makes no difference if it makes none to the rule. For a redirect or 404
 //!    whose path ends with `*` and matches the target up to `/:splat`, it is every path that starts with that:
 //!    `/* /en/:splat` leaves `/en/a` alone, and `/a/old/* /a/:splat` redirects `/a/old/b`.
-//! 8. Content (200, 404) is that of the target's path. No other rule applies to it. If that is not a path of the site, the
+//! 8. A rule with conditions on the query matches requests whose query fulfils all of them: the parameter is there, with
+//!    this value or, for `:name`, with any one. Its values are percent-encoded in a target, `/` included.
+//! 9. Content (200, 404) is that of the target's path. No other rule applies to it. If that is not a path of the site, the
 //!    page is shown.
 
 use percent_encoding::percent_decode_str;
 
 use super::matcher::{PathMatcher, is_equal};
+use super::query;
 use super::rules::{EdgeHeaderRule, EdgeRedirect, EdgeRules, RuleStatus, RuleTarget};
-use super::spelling::{encode_path, single_slashes};
+use super::spelling::{encode_path, has_only_known_escapes, single_slashes};
 
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,8 @@ impl<'a> EdgeEvaluator<'a> {
     /// says whether the site has a page at a decoded path.
     pub fn outcome(&self, path: &str, query: &str, has_page: impl Fn(&str) -> bool) -> EdgeOutcome<'a> {
         let answer = |(rule, matcher): &(&'a EdgeRedirect, PathMatcher)| {
-            let values = matcher.values(path)?;
+            let of_path = matcher.values(path)?.into_iter().map(|(name, value)| (name, encode_path(&value)));
+            let values: Vec<(&str, String)> = of_path.chain(query::values(&rule.query, query)?).collect();
             Some((rule.force, answer(rule, matcher, path, query, &values).unwrap_or(EdgeOutcome::Page)))
         };
         match self.redirects.iter().find_map(answer) {
@@ -134,9 +138,11 @@ fn answer<'a>(
         }
         (status @ (RuleStatus::Rewrite | RuleStatus::NotFound), Some(target)) => {
             let is_there = leads_above(rule, matcher, path);
-            let path = filled(target, values)?.path.filter(|_| !is_there)?;
-            // Part of a segment and the value of a placeholder may make `..`.
-            let is_valid = !path.split('/').any(|segment| matches!(segment, "." | ".."));
+            let target = filled(target, values)?;
+            let has_known_escapes = has_only_known_escapes(target.text.split(['?', '#']).next().unwrap_or_default());
+            let path = target.path.filter(|_| !is_there)?;
+            // Part of a segment and the value of a placeholder may make `..`, and the value of a parameter any text.
+            let is_valid = has_known_escapes && !path.split('/').any(|segment| matches!(segment, "." | ".."));
             is_valid.then_some(EdgeOutcome::Content { status: status.code(), path, rule })
         }
     }
@@ -151,7 +157,7 @@ fn leads_above(rule: &EdgeRedirect, matcher: &PathMatcher, path: &str) -> bool {
     area.is_some_and(|area| path.starts_with(&*area) && matcher.values(&area).is_some())
 }
 
-/// The target with the values of a path; `None` if its path is not UTF-8.
+/// The target with the values of a request, which are encoded; `None` if its path is not UTF-8.
 fn filled(target: &RuleTarget, values: &[(&str, String)]) -> Option<FilledTarget> {
     let mut text = String::new();
     let mut rest = target.as_str();
@@ -162,7 +168,7 @@ fn filled(target: &RuleTarget, values: &[(&str, String)]) -> Option<FilledTarget
         let longest = known.reduce(|best, next| if next.0.len() > best.0.len() { next } else { best });
         match longest.and_then(|(name, value)| Some((after.get(name.len()..)?, value))) {
             Some((next, value)) => {
-                text.push_str(&encode_path(value));
+                text.push_str(value);
                 rest = next;
             }
             None => {

@@ -1,11 +1,11 @@
 import cf from 'cloudfront';
 
-// The CloudFront function of a site that Tidegate publishes. It reads two keys at most: the pointer, which says which
-// release is live, and what the release says about the path. It is written for the runtime cloudfront-js-2.0, which
+// The CloudFront function of a site that Tidegate publishes. It reads two keys: the pointer, which says which release is
+// live, and what the release says about the path; and a third one below folders with more rules than the pointer holds. It is written for the runtime cloudfront-js-2.0, which
 // has no destructuring, spread, default parameters, `for … of` and `await` in arguments.
 const SITE = '@SITE@';
 const CLOSED = '@FAIL@' === 'closed';
-const FORMAT = 1;
+const FORMAT = 2;
 const MARK = 'x-tidegate';
 // A key that never exists: all paths without an object share one cached error.
 const LOST = { uri: '/.r/-', status: 200, set: '-', path: '/' };
@@ -16,7 +16,7 @@ async function handler(event) {
     const request = event.request;
     let answer;
     try {
-        answer = await decide(request.uri);
+        answer = await decide(request);
     } catch (error) {
         console.log('tidegate: ' + error);
         answer = failed(request.uri);
@@ -38,15 +38,16 @@ function failed(uri) {
 }
 
 // What happens to a request: `to` and `status` of a redirect, or the `uri` of an object.
-async function decide(uri) {
-    const path = spell(uri);
+async function decide(request) {
+    const path = spell(request.uri);
     if (path === '') return LOST;
     const text = await store.get(SITE);
     const live = JSON.parse(text);
-    if (live.v !== FORMAT) throw new Error('format ' + live.v);
+    if (!(live.v <= FORMAT)) throw new Error('format ' + live.v);
     if (path === '/.r/now') return { now: 'r' + live.n + '\n' };
     if (isHidden(path)) return LOST;
     if (path.indexOf('//') >= 0) return { to: path.replace(/\/\/+/g, '/'), status: 301 };
+    if (live.g) live.g += folderOf(live.q, path);
     const base = live.b || '';
     const shared = isShared(path, live.a || []);
     const release = live.r ? base + '/.r/' + live.r : base;
@@ -67,20 +68,28 @@ async function decide(uri) {
                 continue;
             }
             if (line[1].charAt(3) === '/' && !slash || line[1].charAt(3) === '.' && slash) continue;
-            const found = apply(line[1], line[2] || '', [], path, live, release);
+            const values = parameters(line[3], request.querystring);
+            if (!values) continue;
+            const found = apply(line[1], line[2] || '', values, path, live, release);
             if (found) return found;
             decided = true;
         }
     }
-    const rules = live.w || [];
+    let rules = live.w || [];
+    const folder = decided ? '' : folderOf(live.p, path);
+    if (folder) {
+        const more = await store.get(SITE + '^' + live.o + folder);
+        rules = JSON.parse(more);
+    }
     for (let i = 0; i < rules.length && !decided; i++) {
         const flags = rules[i][2];
         if (flags.indexOf('e') >= 0 && hasExtension(name)) continue;
         const values = match(rules[i][0], path, flags.indexOf('=') >= 0);
-        if (!values) continue;
+        const more = values && parameters(rules[i][4], request.querystring);
+        if (!more) continue;
         decided = true;
         if ((shared || is) && flags.indexOf('!') < 0 || rules[i][3] && path.indexOf(rules[i][3]) === 0) break;
-        const found = apply(flags, rules[i][1], values, path, live, release);
+        const found = apply(flags, rules[i][1], values.concat(more), path, live, release);
         if (found) return found;
     }
     if (shared || is === 'file') return object(place, path, 200, live.g, path);
@@ -118,6 +127,11 @@ function isShared(path, folders) {
     return found !== null && !/\.html?$/.test(path) && /[0-9]/.test(found[1]) && /[A-Za-z]/.test(found[1]);
 }
 
+// The first of some folders that a path is in, or ''.
+function folderOf(folders, path) {
+    return (folders || []).find((folder) => (path + '/').indexOf('/' + folder) === 0) || '';
+}
+
 function bare(path) {
     return path.replace(/\/$/, '');
 }
@@ -146,6 +160,26 @@ function match(pattern, path, exact) {
     return found && found.slice(1);
 }
 
+// The values of parameters of a query, or null. Conditions are `name=value` or, for any value, `name`. Of equal names, the
+// last one counts.
+function parameters(conditions, query) {
+    const values = [];
+    const list = conditions ? conditions.split('&') : [];
+    try {
+        for (let i = 0; i < list.length; i++) {
+            const pair = list[i].split('=');
+            const given = query[pair[0]];
+            const last = given.multiValue ? given.multiValue.slice(-1)[0] : given;
+            const text = encodeURIComponent(decodeURIComponent(last.value.replace(/\+/g, ' ')));
+            if (pair.length < 2) values.push(text);
+            else if (pair[1] !== text) return null;
+        }
+    } catch (error) {
+        return null;
+    }
+    return values;
+}
+
 // What a rule does, or null if it leads to the path itself.
 function apply(flags, target, values, path, live, release) {
     const status = +flags.slice(0, 3);
@@ -158,7 +192,7 @@ function apply(flags, target, values, path, live, release) {
         if (inside === path || !/[=\/.]/.test(flags) && bare(inside) === bare(path)) return null;
         return { to: inside + to.slice(end), status: status, hsts: live.h };
     }
-    if (/\/\.\.?(\/|$)/.test(inside)) return null;
+    if (/\/\.\.?(\/|$)|%(2f|5c|7f|[01])/i.test(inside)) return null;
     if (isHidden(inside)) return LOST;
     const place = isShared(inside, live.a || []) ? live.b || '' : release;
     const isKey = to === target || hasExtension(inside) || inside.slice(-1) === '/';
@@ -199,7 +233,7 @@ async function respond(request, response) {
         const mark = request.headers[MARK];
         const parts = mark ? mark.value.split(' ') : [];
         let found = { status: +parts[0], set: parts[1], path: parts[2] };
-        if (!mark) found = await decide(request.uri);
+        if (!mark) found = await decide(request);
         if (found.status === 404 && response.statusCode === 200) {
             response.statusCode = 404;
         }

@@ -10,7 +10,7 @@ const MAX_NAME_BYTES: usize = 256;
 
 /// Headers that no function may set on responses. Source: Amazon CloudFront Developer Guide, "Restrictions on all edge
 /// functions", and those that describe the body or the connection.
-const RESERVED: [&str; 31] = [
+pub const RESERVED_HEADERS: [&str; 31] = [
     "connection",
     "content-length",
     "expect",
@@ -73,7 +73,7 @@ pub(super) fn check_name(name: &str) -> Result<(), EdgeHeaderError> {
     if name == "set-cookie" {
         return Err(EdgeHeaderError::Cookie);
     }
-    if RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    if RESERVED_HEADERS.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Err(EdgeHeaderError::Reserved(name.to_owned()));
     }
     Ok(())

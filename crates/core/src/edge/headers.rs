@@ -63,7 +63,7 @@ impl HeaderPlan {
         }
         if !lines.is_empty() {
             let set = serde_json::Value::Array(lines).to_string();
-            plan.set_name = Some(hex::encode(Sha256::digest(&set)).chars().take(NAME_DIGITS).collect());
+            plan.set_name = Some(set_name(&set));
             plan.set = Some(set);
         }
         plan
@@ -75,6 +75,11 @@ impl HeaderPlan {
         let found = self.policy.iter().find(|(name, _)| name == "strict-transport-security");
         found.map(|(_, value)| value.as_str())
     }
+}
+
+/// The name of a set of rules: it says what they are.
+pub(super) fn set_name(rules: &str) -> String {
+    hex::encode(Sha256::digest(rules)).chars().take(NAME_DIGITS).collect()
 }
 
 /// Whether a policy can have the header. CORS headers have a configuration of their own that depends on the request.

@@ -4,14 +4,16 @@
 //! all kept releases. [`function_code`] is the function.
 
 mod evaluate;
-mod header;
 mod function;
+mod groups;
+mod header;
 mod headers;
 mod matcher;
 mod paths;
 mod pattern;
 mod place;
 mod placement;
+mod query;
 mod release;
 mod rules;
 mod spelling;
@@ -21,13 +23,14 @@ mod table;
 
 pub use evaluate::{EdgeEvaluator, EdgeOutcome};
 pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
-pub use header::{EdgeHeaderError, MAX_HEADER_VALUE_BYTES};
+pub use header::{EdgeHeaderError, MAX_HEADER_VALUE_BYTES, RESERVED_HEADERS};
 pub use headers::HeaderPlan;
 pub use place::{
     PlaceError, check_reserved, is_shared_key, is_versioned, only_folder, place, shown_key, versioned_key,
     without_folder,
 };
 pub use placement::{PREVIEWS, RELEASES, is_shared};
+pub use query::QueryCondition;
 pub use release::{PathLine, PatternLine, ReleaseEdge};
 pub use rules::{
     EdgeHeaderRule, EdgeRedirect, EdgeRules, MAX_PATH_CHARACTERS, RuleError, RuleOrigin, RulePath, RuleStatus,

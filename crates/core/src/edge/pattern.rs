@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::matcher::PathMatcher;
+use super::query::QueryCondition;
 use super::rules::{RulePath, RuleTarget, SlashMatch};
 use super::spelling::encode_path;
 
@@ -31,13 +32,15 @@ impl RequestPattern {
         Some(self.0.values(path)?.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// A target as the function has it: `{1}` for the first placeholder, and the path spelled as the function does. At each
-    /// `:`, the longest name of the rule's path counts.
-    pub(crate) fn target(&self, target: &RuleTarget) -> String {
+    /// A target as the function has it: `{1}` for the first placeholder of path and query, and the path spelled as the
+    /// function does. At each `:`, the longest name counts.
+    pub(crate) fn target(&self, target: &RuleTarget, query: &[QueryCondition]) -> String {
+        let names = self.0.names().iter().map(String::as_str);
+        let names: Vec<&str> = names.chain(query.iter().filter_map(QueryCondition::placeholder)).collect();
         let (mut written, mut rest) = (String::new(), target.as_str());
         while let Some((before, after)) = rest.split_once(':') {
             written.push_str(&braced(before));
-            let known = self.0.names().iter().enumerate().filter(|(_, name)| after.starts_with(name.as_str()));
+            let known = names.iter().enumerate().filter(|(_, name)| after.starts_with(**name));
             let longest = known.reduce(|best, next| if next.1.len() > best.1.len() { next } else { best });
             match longest {
                 Some((at, name)) => {
@@ -137,8 +140,11 @@ mod tests {
             ("/a%2Fb/:id", "/a%2Fb/{1}"),
         ] {
             let target = RuleTarget::new(target).unwrap();
-            assert_eq!(pattern.target(&target), written);
+            assert_eq!(pattern.target(&target, &[]), written);
         }
         assert_eq!(filled("/x/{2}/{1}", &["a", "b"]), "/x/b/a");
+        let query =
+            [("x", "1"), ("y", ":idx"), ("z", ":z")].map(|(name, value)| QueryCondition::new(name, value).unwrap());
+        assert_eq!(pattern.target(&RuleTarget::new("/:idx/:id/:z").unwrap(), &query), "/{4}/{1}/{5}");
     }
 }

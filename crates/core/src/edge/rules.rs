@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::header::{EdgeHeaderError, check_name, check_value};
+use super::query::QueryCondition;
 use crate::redirect::{RedirectTarget, RedirectTargetError};
 use crate::sanitize::{is_unsafe, sanitize, sanitize_name};
 
@@ -44,6 +45,8 @@ pub struct EdgeRedirect {
     pub path: RulePath,
     /// Which spellings of them.
     pub slash: SlashMatch,
+    /// Parameters that the query of a request must have, each once.
+    pub query: Vec<QueryCondition>,
     /// What answers.
     pub status: RuleStatus,
     /// Where the request goes; `None` for 410.
@@ -135,6 +138,12 @@ pub enum RuleError {
     /// A placeholder in the host of a target: visitors would choose the host.
     #[error("the host of the target `{0}` must not have placeholders; write a rule for each host")]
     HostPlaceholder(String),
+    /// A condition on the query that no request fulfils, or that cannot be written.
+    #[error("invalid query parameter `{0}={1}`; write `name=value`, or `name=:placeholder` for any value")]
+    Query(String, String),
+    /// Two conditions on one parameter.
+    #[error("the rule for `{0}` has two conditions on the query parameter `{1}`; remove one of them")]
+    TwoConditions(String, String),
     /// A header that cannot be set.
     #[error(transparent)]
     Header(#[from] EdgeHeaderError),
@@ -242,13 +251,23 @@ impl RuleTarget {
 }
 
 impl EdgeRedirect {
-    /// Checks status and target together, and that no visitor can choose the host.
+    /// Checks status and target together, the conditions, and that no visitor can choose the host.
     ///
     /// # Errors
     /// [`RuleError`].
     pub fn check(&self) -> Result<(), RuleError> {
         if let Some(target) = self.target.as_ref().filter(|target| has_placeholder(target.host())) {
             return Err(RuleError::HostPlaceholder(target.as_str().to_owned()));
+        }
+        let twice = |(at, condition): (usize, &QueryCondition)| {
+            self.query
+                .iter()
+                .take(at)
+                .any(|earlier| earlier.name() == condition.name())
+                .then(|| condition.name().to_owned())
+        };
+        if let Some(name) = self.query.iter().enumerate().find_map(twice) {
+            return Err(RuleError::TwoConditions(sanitize_name(self.path.as_str()), sanitize_name(&name)));
         }
         match (self.status, &self.target) {
             (RuleStatus::Gone, _) => Ok(()),

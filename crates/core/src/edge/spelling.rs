@@ -61,7 +61,7 @@ pub fn spell(uri: &str) -> Option<String> {
 }
 
 /// Whether every `%` begins an escape, and none stands for `/`, `\` or a control character.
-fn has_only_known_escapes(uri: &str) -> bool {
+pub(crate) fn has_only_known_escapes(uri: &str) -> bool {
     uri.split('%').skip(1).all(|rest| {
         let byte =
             rest.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok().filter(|_| !digits.contains('+')));

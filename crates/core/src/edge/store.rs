@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::release::PathLine;
+use super::release::{PathLine, ReleaseValues};
 use super::switch::StoredEdge;
 use crate::config::SiteName;
 use crate::release::ReleaseId;
@@ -14,7 +14,7 @@ use crate::release::ReleaseId;
 const MAX_KEY: usize = 512;
 
 /// Longest value, in bytes. Same source.
-const MAX_VALUE: usize = 1024;
+pub(crate) const MAX_VALUE: usize = 1024;
 
 /// Largest store that Tidegate fills, in bytes: 90 % of CloudFront's limit of 5 MB.
 const MAX_STORE: usize = 4_500_000;
@@ -64,7 +64,7 @@ impl KeyBatch {
 pub enum EdgeSizeError {
     /// The pointer.
     #[error(
-        "{patterns} rules with placeholders have {bytes} bytes, and a CloudFront function can read {MAX_VALUE}; list the paths one by one, or remove rules"
+        "{patterns} rules with placeholders have {bytes} bytes, and those that may match in one folder, or in any, have more than the {MAX_VALUE} that a CloudFront function can read; list the paths one by one, or remove rules"
     )]
     Patterns {
         /// How many.
@@ -94,7 +94,7 @@ pub enum EdgeSizeError {
     },
     /// Header rules.
     #[error(
-        "the header rules for some paths have {bytes} bytes, and the maximum is {MAX_VALUE}; move headers to `/*`, or remove rules"
+        "the header rules for some paths have {bytes} bytes, and those for one folder, or for any, have more than {MAX_VALUE}; move headers to `/*`, or remove rules"
     )]
     Headers {
         /// Bytes.
@@ -133,19 +133,23 @@ pub fn edge_keys(
     let mut keys = EdgeKeys::new();
     for release in kept {
         let StoredEdge { folder, rules } = &release.stored;
-        let pointer = rules.pointer(release.id.number(), folder).map_err(|_| EdgeSizeError::Json(release.id))?;
+        let ReleaseValues { pointer, lists } =
+            rules.values(release.id.number(), folder).map_err(|_| EdgeSizeError::Json(release.id))?;
         if pointer.len() > MAX_VALUE {
             return Err(EdgeSizeError::Patterns { patterns: rules.patterns.len(), bytes: pointer.len() });
         }
         if release.id == served {
             keys.insert(pointer_key(site), pointer);
         }
-        let headers = &rules.headers;
-        if let (Some(name), Some(set)) = (&headers.set_name, &headers.set) {
-            if set.len() > MAX_VALUE {
-                return Err(EdgeSizeError::Headers { bytes: set.len() });
+        if let Some(large) = lists.values().find(|list| list.len() > MAX_VALUE) {
+            return Err(EdgeSizeError::Headers { bytes: large.len() });
+        }
+        for (name, list) in lists {
+            let key = format!("{site}^{name}");
+            if key.len() > MAX_KEY {
+                return Err(EdgeSizeError::Path { path: name, bytes: key.len() });
             }
-            keys.insert(format!("{site}^{name}"), set.clone());
+            keys.insert(key, list);
         }
     }
     let paths: BTreeSet<&String> = kept.iter().flat_map(|release| release.stored.rules.paths.keys()).collect();

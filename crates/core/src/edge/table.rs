@@ -4,12 +4,15 @@
 //! applies, exact rules are left out where an earlier pattern covers them, or where the site has the path; and paths that a
 //! pattern would hide get a line of their own.
 
+mod conditions;
+
 use super::headers::HeaderPlan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::paths::{PathKind, SitePaths, has_extension, name_of};
 use super::pattern::{RequestPattern, filled, has_values};
 use super::placement::{PREVIEWS, RELEASES, is_shared};
+use super::query;
 use super::release::{PathLine, PatternLine, ReleaseEdge};
 use super::rules::{EdgeRedirect, EdgeRules, RuleStatus, SlashMatch};
 use super::spelling::{encode_path, single_slashes};
@@ -36,7 +39,8 @@ pub fn plan_edge(config: &EdgeConfig, rules: &EdgeRules, desired: &DesiredSite) 
     let keys = objects.map(|entry| entry.key.as_str());
     let paths = SitePaths::new(keys, &config.shared, config.clean_urls.then(|| config.not_found()));
     let plan = EdgePlan::default();
-    let mut table = Table { config, paths, plan, patterns: Vec::new(), shown: BTreeMap::new() };
+    let mut table =
+        Table { config, paths, plan, patterns: Vec::new(), shown: BTreeMap::new(), written: BTreeMap::new() };
     table.plan.release.trailing_slash = config.trailing_slash;
     table.plan.release.shared = config.shared.iter().map(|folder| encode_path(folder.as_str())).collect();
     table.plan.release.headers = HeaderPlan::new(&rules.headers);
@@ -57,6 +61,8 @@ struct Table<'a> {
     patterns: Vec<Pattern>,
     /// Paths that an exact rule leaves as they are, with the number of patterns before it.
     shown: BTreeMap<String, usize>,
+    /// Spellings with lines for patterns with conditions, with the number of patterns that they are for.
+    written: BTreeMap<String, usize>,
 }
 
 struct Pattern {
@@ -64,10 +70,12 @@ struct Pattern {
     force: bool,
     /// Whether it is for paths without an extension only.
     bare: bool,
+    /// Whether it has conditions on the query.
+    is_conditional: bool,
 }
 
 impl Pattern {
-    /// Whether the rule decides about a path, as the function does.
+    /// Whether the rule decides about a path, as the function does, if the query fulfils its conditions.
     fn decides(&self, path: &str) -> bool {
         !(self.bare && has_extension(name_of(path))) && self.path.values(path).is_some()
     }
@@ -103,10 +111,11 @@ impl Table<'_> {
 
     fn add_exact(&mut self, rule: &EdgeRedirect, path: &RequestPattern, target: &str) {
         let name = name_of(path.as_str());
+        let conditions = query::encoded(&rule.query);
         let is_taken = |spelling: &String| {
             self.shown.contains_key(spelling)
-                || self.patterns.iter().any(|pattern| pattern.decides(spelling))
-                || self.line(spelling, |line| line.target_of(spelling).is_some())
+                || self.patterns.iter().any(|pattern| !pattern.is_conditional && pattern.decides(spelling))
+                || self.line(spelling, |line| line.query().is_empty() && line.target_of(spelling).is_some())
         };
         let mut free = self.spellings(path);
         free.retain(|spelling| !is_taken(spelling));
@@ -115,10 +124,16 @@ impl Table<'_> {
             let message = format!("`{path}` is not redirected: an earlier rule matches it; remove one of them");
             return self.note(rule, "redirect-twice", message, true);
         }
+        free.iter().for_each(|spelling| self.add_conditional_patterns(spelling));
         let is_same = matches!(rule.status, RuleStatus::Redirect(_)) && self.is_same_page(path, target);
         let is_shown = |spelling: &String| is_same || (!rule.force && self.paths.object(spelling).is_some());
         let (shown, free): (Vec<String>, Vec<String>) = free.into_iter().partition(is_shown);
-        self.shown.extend(shown.into_iter().map(|spelling| (spelling, self.patterns.len())));
+        if conditions.is_empty() {
+            self.shown.extend(shown.into_iter().map(|spelling| (spelling, self.patterns.len())));
+        } else {
+            let lines = shown.iter().map(|spelling| self.page_line(spelling, &conditions)).collect::<Vec<_>>();
+            self.plan.release.paths.entry(name.to_owned()).or_default().extend(lines);
+        }
         if is_same {
             let message = format!("`{}` redirects to the page itself, so it has no effect", rule.path.as_str());
             return self.note(rule, "redirect-to-itself", message, false);
@@ -136,7 +151,8 @@ impl Table<'_> {
             [_] => ".",
             _ => "",
         };
-        let line = PathLine(format!("{}{flag} {target}", rule.status.code()).trim_end().to_owned());
+        let target = if target.is_empty() && !conditions.is_empty() { "-" } else { target };
+        let line = PathLine(format!("{}{flag} {target} {conditions}", rule.status.code()).trim_end().to_owned());
         self.plan.release.rules_for_assets |= is_shared(path.as_str().trim_start_matches('/'), &self.config.shared);
         self.plan.release.paths.entry(name.to_owned()).or_default().push(line);
     }
@@ -156,8 +172,10 @@ impl Table<'_> {
             );
             self.note(rule, "redirect-loop", message, true);
         }
-        self.plan.release.patterns.push(PatternLine { path: path.as_str().to_owned(), target, flags, area });
-        self.patterns.push(Pattern { path, force: rule.force, bare: false });
+        let query = query::encoded(&rule.query);
+        let is_conditional = !query.is_empty();
+        self.plan.release.patterns.push(PatternLine { path: path.as_str().to_owned(), target, flags, area, query });
+        self.patterns.push(Pattern { path, force: rule.force, bare: false, is_conditional });
     }
 
     /// `fallback`: the last rule, for paths without an extension.
@@ -170,20 +188,24 @@ impl Table<'_> {
             target,
             flags: "200e".to_owned(),
             area: None,
+            query: String::new(),
         });
-        self.patterns.push(Pattern { path: RequestPattern::new(&all, SlashMatch::Either), force: false, bare: true });
+        let path = RequestPattern::new(&all, SlashMatch::Either);
+        self.patterns.push(Pattern { path, force: false, bare: true, is_conditional: false });
     }
 
-    /// The first pattern that decides about a path.
+    /// The first pattern that decides about a path for every query.
     fn first(&self, path: &str) -> Option<&Pattern> {
-        self.patterns.iter().find(|pattern| pattern.decides(path))
+        self.patterns.iter().find(|pattern| !pattern.is_conditional && pattern.decides(path))
     }
 
     /// Lines for paths whose names do not say what they are, and for those that patterns would hide.
     fn add_lines(&mut self) {
+        self.drop_page_lines();
+        self.add_conditional_patterns_of_pages();
         for (path, kind) in self.paths.iter() {
             let both = [path.to_owned(), format!("{path}/")];
-            let is_hidden = || both.iter().any(|path| self.first(path).is_some_and(|pattern| !pattern.force));
+            let is_hidden = || both.iter().any(|path| self.hides(path));
             let line = match kind {
                 PathKind::Asset => continue,
                 PathKind::File if !has_extension(path) || is_hidden() => "file",
@@ -212,7 +234,7 @@ impl Table<'_> {
     /// The target as the function fills it. For 200 and 404 it is the path of an object, where that is known.
     fn target(&mut self, rule: &EdgeRedirect, path: &RequestPattern) -> String {
         let Some(target) = &rule.target else { return String::new() };
-        let written = path.target(target);
+        let written = path.target(target, &rule.query);
         let (RuleStatus::Rewrite | RuleStatus::NotFound) = rule.status else { return written };
         let inside = path_of_target(&written);
         if has_values(&inside) {
@@ -274,30 +296,32 @@ impl Table<'_> {
         self.plan.release.paths.get(name_of(path)).is_some_and(|lines| lines.iter().any(is))
     }
 
-    /// Leaves out exact redirects that lead back to themselves.
+    /// Leaves out exact redirects that lead back to themselves. Those with conditions do if they lead to a path that has the
+    /// same ones, because a redirect keeps the query.
     fn find_loops(&mut self) {
-        let mut looped = Vec::new();
+        let next = |path: &str, query: &str| {
+            let lines = self.plan.release.paths.get(name_of(path))?;
+            lines.iter().find_map(|line| Some((line, line.redirect_of(path, query)?)))
+        };
+        let mut looped: BTreeMap<(String, String), String> = BTreeMap::new();
         for (name, lines) in &self.plan.release.paths {
-            for spelling in [name.clone(), format!("{name}/")] {
-                let Some(first) = lines.iter().find_map(|line| line.redirect_of(&spelling)) else { continue };
-                let mut current = first.to_owned();
+            let queries: BTreeSet<&str> = lines.iter().map(PathLine::query).collect();
+            let spellings = [name.clone(), format!("{name}/")];
+            for (query, spelling) in queries.iter().flat_map(|query| spellings.iter().map(move |one| (*query, one))) {
+                let Some((first, mut path)) = next(spelling, query) else { continue };
                 for _ in 0..MAX_STEPS {
-                    if current == spelling {
-                        looped.push((name.clone(), spelling.clone()));
+                    if path == spelling {
+                        looped.entry((name.clone(), first.0.clone())).or_insert_with(|| spelling.clone());
                         break;
                     }
-                    let lines = self.plan.release.paths.get(name_of(&current));
-                    let Some(next) = lines.and_then(|lines| lines.iter().find_map(|line| line.redirect_of(&current)))
-                    else {
-                        break;
-                    };
-                    current = next.to_owned();
+                    let Some((_, to)) = next(path, query) else { break };
+                    path = to;
                 }
             }
         }
-        for (name, spelling) in looped {
+        for ((name, looped), spelling) in looped {
             if let Some(lines) = self.plan.release.paths.get_mut(&name) {
-                lines.retain(|line| line.redirect_of(&spelling).is_none());
+                lines.retain(|line| line.0 != looped);
                 if lines.is_empty() {
                     self.plan.release.paths.remove(&name);
                 }
@@ -318,7 +342,8 @@ impl Table<'_> {
 impl PathLine {
     /// The target of a rule that is for this spelling of the path.
     fn target_of(&self, path: &str) -> Option<&str> {
-        let (status, target) = self.0.split_once(' ').unwrap_or((&self.0, ""));
+        let mut words = self.0.split(' ');
+        let (status, target) = (words.next()?, words.next().unwrap_or_default());
         let fits = match status.get(3..)? {
             "/" => path.ends_with('/'),
             "." => !path.ends_with('/'),
@@ -327,10 +352,12 @@ impl PathLine {
         fits.then_some(target)
     }
 
-    /// The path that it redirects to.
-    fn redirect_of(&self, path: &str) -> Option<&str> {
+    /// The path that it redirects to, for every query with these conditions. A target with a query of its own leads to
+    /// other conditions.
+    fn redirect_of(&self, path: &str, query: &str) -> Option<&str> {
         let target = self.target_of(path).filter(|target| self.0.starts_with('3') && target.starts_with('/'))?;
-        target.split(['?', '#']).next()
+        let target = target.split('#').next().filter(|_| query::follows(self.query(), query))?;
+        if query.is_empty() { target.split('?').next() } else { Some(target).filter(|target| !target.contains('?')) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::PlannedRule;
 use super::path::{EdgePart, decoded_path};
 use crate::pattern::IN_KEYS;
 
-/// The rules of a run by what they match.
+/// The rules of a run by what they match for every query.
 pub(super) struct EdgeMatcher<'a> {
     rules: &'a [PlannedRule],
     /// The first rule of each path without placeholders, by the path.
@@ -41,7 +41,8 @@ impl<'a> EdgeMatcher<'a> {
             by_folder: BTreeMap::new(),
             others: Vec::new(),
         };
-        for (position, rule) in rules.iter().enumerate() {
+        // Where no condition on the query is fulfilled, rules with conditions do not count.
+        for (position, rule) in rules.iter().enumerate().filter(|(_, rule)| !rule.path.has_query()) {
             if !rule.path.is_exact() {
                 matcher.add_pattern(position, rule);
             } else if rule.either_slash {

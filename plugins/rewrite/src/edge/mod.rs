@@ -136,11 +136,12 @@ impl PlannedRule {
 
     fn into_rule(self, file: &str) -> RedirectRule {
         let reason = self.reason(file);
-        RedirectRule {
+        let rule = RedirectRule {
             either_slash: self.either_slash,
             force: self.force,
             ..RedirectRule::new(self.path.text(), self.status, self.target.as_deref(), &self.rule, reason)
-        }
+        };
+        self.path.query().fold(rule, |rule, (name, value)| rule.with_query(name, &value))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_plugin::{LineFindings, Pointer};
+use tidegate_plugin::{LineFindings, Pointer, key};
 
 use super::path::{self, EdgePart, EdgePath, decoded_path, target_text};
 use super::{PlannedRule, RefusedEdgeLine};
@@ -105,10 +105,6 @@ fn parse(
             format!("a rule for a host, as in `{from}`, is not supported; redirect where that host is served");
         return Err(RefusedEdgeLine::new("host", message));
     }
-    if !query.is_empty() {
-        let message = "rules cannot depend on query parameters; use a path for each value";
-        return Err(RefusedEdgeLine::new("query", message));
-    }
     if !conditions.is_empty() {
         let words = conditions.join(" ");
         let message = match words.to_ascii_lowercase().contains("role=") {
@@ -127,6 +123,11 @@ fn parse(
     // Netlify takes a path without its first `/`, too.
     let path = if from.starts_with('/') { (*from).to_owned() } else { format!("/{from}") };
     let paths = path::of_netlify(&FromPattern::parse(&path)?)?;
+    let parameters = match parameters(query) {
+        Ok(parameters) => parameters,
+        Err(refused) => return Ok(EdgeLine::Refused(refused, paths)),
+    };
+    let paths: Vec<EdgePath> = paths.into_iter().map(|path| path.with_query(&parameters)).collect();
     // A line without a target serves the path itself.
     let own = (to == from).then(|| path.strip_suffix("/*").map_or(path.clone(), |folder| format!("{folder}/:splat")));
     let to = &own.as_deref().unwrap_or(to);
@@ -177,6 +178,29 @@ fn parse(
         });
     }
     Ok(EdgeLine::Rules(rules))
+}
+
+/// The parameters between the path and the target of a line, such as `id=:id`. Of equal names, the last one counts.
+fn parameters<'a>(words: &[&'a str]) -> Result<Vec<(&'a str, &'a str)>, RefusedEdgeLine> {
+    let mut parameters: BTreeMap<&str, &str> = BTreeMap::new();
+    for word in words {
+        let mut parts = word.split('=');
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+        let Some(value) = value else {
+            let message = format!("Netlify ignores `{word}` before the target; write `{word}=:{word}` for any value");
+            return Err(RefusedEdgeLine::new("query", message));
+        };
+        let is_name = !name.is_empty() && !name.contains(['&', '#', '+']);
+        // Of a key, only the characters count here.
+        let is_text = |text: &str| key::check(&format!("x{}", text.replace(['/', '.'], ""))).is_ok();
+        if !is_name || !is_text(name) || !is_text(value) {
+            let message = format!("no request has the query parameter `{word}`; write `name=value`, or `name=:name`");
+            return Err(RefusedEdgeLine::new("query", message));
+        }
+        parameters.insert(name, value);
+    }
+    // In the order in which their values are named.
+    Ok(words.iter().filter_map(|word| parameters.remove_entry(word.split('=').next()?)).collect())
 }
 
 /// The target of a rule with this status; none for 410.

@@ -14,7 +14,20 @@ pub(super) struct EdgePath {
     parts: Vec<EdgePart>,
     /// The host's names of placeholders, in the order in which that host fills a target.
     host_names: Vec<String>,
+    /// Parameters that the query must have.
+    query: Vec<(String, EdgeQueryValue)>,
 }
+
+/// The value of a parameter.
+#[derive(Clone, Debug)]
+enum EdgeQueryValue {
+    Text(String),
+    /// Any value, by its position among the names.
+    Name(usize),
+}
+
+/// A name that no target has.
+const UNUSED_NAME: &str = "\u{0}";
 
 /// A part of a path.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +50,7 @@ impl EdgePath {
                 (_, part) => joined.push(part),
             }
         }
-        let path = Self { parts: joined, host_names };
+        let path = Self { parts: joined, host_names, query: Vec::new() };
         let is_literal = |part: &EdgePart| matches!(part, EdgePart::Text(text) if has_placeholder(text));
         let text = path.text();
         if path.parts.iter().any(is_literal) {
@@ -45,6 +58,39 @@ impl EdgePath {
         }
         let is_requested = text == "/" || key_of(&text).is_some_and(|key| key::check(key).is_ok());
         if is_requested { Ok(path) } else { Err(RedirectError::NoRequest(text)) }
+    }
+
+    /// With parameters that the query must have. A value that starts with `:` stands for any one.
+    pub(super) fn with_query(mut self, query: &[(&str, &str)]) -> Self {
+        for (name, value) in query {
+            let value = match value.strip_prefix(':') {
+                None => EdgeQueryValue::Text((*value).to_owned()),
+                Some(placeholder) => {
+                    let placeholder = if placeholder.is_empty() { UNUSED_NAME } else { placeholder };
+                    self.host_names.push(placeholder.to_owned());
+                    EdgeQueryValue::Name(self.host_names.len() - 1)
+                }
+            };
+            self.query.push(((*name).to_owned(), value));
+        }
+        self
+    }
+
+    /// Parameters that the query must have, as a rule has them.
+    pub(super) fn query(&self) -> impl Iterator<Item = (&str, String)> {
+        let names = self.names();
+        self.query.iter().map(move |(name, value)| {
+            let value = match value {
+                EdgeQueryValue::Text(text) => text.clone(),
+                EdgeQueryValue::Name(position) => format!(":{}", names.get(*position).map_or("", String::as_str)),
+            };
+            (name.as_str(), value)
+        })
+    }
+
+    /// Whether it depends on the query.
+    pub(super) fn has_query(&self) -> bool {
+        !self.query.is_empty()
     }
 
     /// Whether it has no placeholders.
@@ -157,7 +203,11 @@ pub(super) fn of_netlify(from: &FromPattern) -> Result<Vec<EdgePath>, RedirectEr
 /// A target of a host as a rule has it.
 pub(super) fn target_text(to: &str, path: &EdgePath) -> Result<String, RedirectError> {
     let names = path.names();
-    let used: BTreeSet<usize> = path.parts.iter().filter_map(EdgePart::position).collect();
+    let in_query = path.query.iter().filter_map(|(_, value)| match value {
+        EdgeQueryValue::Text(_) => None,
+        EdgeQueryValue::Name(position) => Some(*position),
+    });
+    let used: BTreeSet<usize> = path.parts.iter().filter_map(EdgePart::position).chain(in_query).collect();
     let mut text = String::new();
     for part in target_parts(to, &path.host_names)? {
         match part {

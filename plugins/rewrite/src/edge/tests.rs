@@ -14,11 +14,14 @@ fn of_file(dialect: &str, file: &str) -> SyncAnswer {
     answer(dialect, "{}", artifact)
 }
 
-/// Each rule as `PATH[/?] STATUS[!] TARGET`, with `/?` if a slash at the end makes no difference.
+/// Each rule as `PATH[/?] STATUS[!] TARGET [CONDITIONS]`, with `/?` if a slash at the end makes no difference.
 fn rules(answer: &SyncAnswer) -> Vec<String> {
     let text = |rule: &tidegate_plugin::edge::RedirectRule| {
         let (slash, force) = (if rule.either_slash { "/?" } else { "" }, if rule.force { "!" } else { "" });
-        format!("{}{slash} {}{force} {}", rule.path, rule.status, rule.target.as_deref().unwrap_or("-"))
+        let query =
+            |one: &tidegate_plugin::Attribute| format!(" {}={}", one.name.trim_start_matches("query."), one.value);
+        let query: String = rule.attributes.iter().map(query).collect();
+        format!("{}{slash} {}{force} {}{query}", rule.path, rule.status, rule.target.as_deref().unwrap_or("-"))
     };
     answer.rules.redirects.iter().map(text).collect()
 }
@@ -32,7 +35,7 @@ fn findings(answer: &SyncAnswer) -> Vec<(String, usize)> {
 
 #[test]
 fn netlify_lines_become_rules() {
-    let table: [(&str, &[&str]); 43] = [
+    let table: [(&str, &[&str]); 58] = [
         ("/x /b/", &["/x/? 301 /b/"]),
         ("/x/ /b/ 302", &["/x/? 302 /b/"]),
         ("/x /b/ 301!", &["/x/? 301! /b/"]),
@@ -59,13 +62,29 @@ fn netlify_lines_become_rules() {
         ("/x/:a /b?q=:a&t=:zz#:a", &["/x/:a/? 301 /b?q=:a&t=%3Azz#:a"]),
         ("/caf%C3%A9/* /é/:splat", &["/café/*/? 301 /%C3%A9/:splat"]),
         ("/api/* 200", &["/api/*/? 200 /api/:splat"]),
+        // Parameters of the query.
+        ("/x id=:id /b/:id 301", &["/x/? 301 /b/:id id=:id"]),
+        ("/ p=12 /b/ 301!", &["//? 301! /b/ p=12"]),
+        ("/x id=:id tag=a,b /b/:id?t=:id 302", &["/x/? 302 /b/:id?t=:id id=:id tag=a,b"]),
+        ("/x id=1 id=2 /b", &["/x/? 301 /b id=2"]),
+        ("/x a=b=c /b", &["/x/? 301 /b a=b"]),
+        ("/x id= /b 410", &["/x/? 410 - id="]),
+        ("/x/:a id=:ab /:ab/:a", &["/x/:paa/? 301 /:paab/:paa id=:pab"]),
+        ("/x/:id id=:id /:id", &["/x/:paa/? 301 /:paa id=:pab"]),
+        ("/x id=:post-id /:post-id", &["/x/? 301 /:paa id=:paa"]),
+        ("/x id=: /b:c", &["/x/? 301 /b%3Ac id=:paa"]),
+        ("/x/* q=:splat /y/:splat", &["/x/*/? 301 /y/:splat q=:pab"]),
+        ("/x* q=:q /y/:splat/:q 200", &["/x/*/? 200 /y/:splat/:q q=:q", "/x*/? 200 /y/:splat/:q q=:q"]),
+        ("/x id=:h https://:h.example/", &[]),
+        ("/x id /b", &[]),
+        ("/x =1 /b", &[]),
+        ("/x id=a\u{202e} /b", &[]),
         // What an edge cannot do.
         ("/x https://h.example/ 200", &[]),
         ("/x/* /.netlify/functions/y 200", &[]),
         ("/x /b 301 Country=de", &[]),
         ("/x /b 302 Language=de,fr", &[]),
         ("/x /b 200! Role=admin", &[]),
-        ("/x id=:id /b/:id", &[]),
         ("https://h.example/x /b", &[]),
         ("/x /b 401", &[]),
         ("/x /b 500", &[]),
@@ -147,6 +166,9 @@ fn a_line_that_is_not_followed_keeps_its_paths_from_later_lines() {
     // Nothing that comes later would answer.
     let alone = of_file("netlify", "/* /index.html 200\n/api/* https://h.example/:splat 200\n/other /b/\n");
     assert_eq!(rules(&alone), ["/*/? 200 /index.html"]);
+    // For these parameters only.
+    let proxied = of_file("netlify", "/x/* id=:id https://h.example/:id 200\n/x/* /a 302\n/y id /b/\n/y /a\n");
+    assert_eq!(rules(&proxied), ["/x/*/? 200 /x/:splat id=:id", "/x/*/? 302 /a", "/y/? 200 /y"]);
     // Conditions are about some visitors, and later lines are for the others.
     let conditional = of_file("netlify", "/ /de 302 Language=de\n/x/* /a 302 Country=de\n/x/* /b/ 302\n");
     assert_eq!(rules(&conditional), ["/x/*/? 302 /b/"]);

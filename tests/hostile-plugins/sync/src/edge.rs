@@ -34,6 +34,10 @@ pub(crate) fn add_one(name: &str) -> Result<(), RuleError> {
     let attribute = |name: &str, value: &str| Attribute { name: name.to_owned(), value: value.to_owned() };
     let path = |path: &str| add_redirects(&[RedirectRule { path: path.to_owned(), ..redirect() }]);
     let target = |to: &str| add_redirects(&[RedirectRule { target: Some(to.to_owned()), ..redirect() }]);
+    let query = |conditions: &[(&str, &str)]| {
+        let attributes = conditions.iter().map(|(name, value)| attribute(&format!("query.{name}"), value)).collect();
+        add_redirects(&[RedirectRule { attributes, ..redirect() }])
+    };
     let status = |status: u16| add_redirects(&[RedirectRule { status, ..redirect() }]);
     let headers =
         |name: &str, value: &str| add_headers(&[HeaderRule { headers: vec![attribute(name, value)], ..header() }]);
@@ -46,6 +50,11 @@ pub(crate) fn add_one(name: &str) -> Result<(), RuleError> {
         "path-stars" => path("/*/*"),
         "path-long" => path(&format!("/{}", "\u{1b}".repeat(1_600))),
         "path-control" => path("/a\r\nb\u{1b}[2J"),
+        "query-name" => query(&[("", "1")]),
+        "query-names" => query(&[("a&b", "1")]),
+        "query-value" => query(&[("a", "b\r\nc")]),
+        "query-placeholder" => query(&[("a", ":1")]),
+        "query-twice" => query(&[("a", "1"), ("a", "2")]),
         "status" => status(500),
         "status-zero" => status(0),
         "target" => target("relative"),

@@ -3,10 +3,10 @@
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-use super::super::{EdgeHeaderRule, RuleOrigin, RulePath, SlashMatch};
+use super::super::{EdgeHeaderRule, QueryCondition, RuleOrigin, RulePath, SlashMatch};
 use super::*;
 
-/// A rule as in `/from /to 301! either`.
+/// A rule as in `/from /to 301! either id=:id`.
 fn rule(text: &str) -> EdgeRedirect {
     let words: Vec<&str> = text.split(' ').collect();
     let code = words[2];
@@ -15,11 +15,16 @@ fn rule(text: &str) -> EdgeRedirect {
         slash: if words.contains(&"either") { SlashMatch::Either } else { SlashMatch::AsWritten },
         status: RuleStatus::new(code.trim_end_matches('!').parse().unwrap()).unwrap(),
         target: (words[1] != "-").then(|| RuleTarget::new(words[1]).unwrap()),
+        query: words.iter().skip(3).filter_map(|word| word.split_once('=')).map(condition).collect(),
         force: code.ends_with('!'),
         origin: RuleOrigin::default(),
     };
     rule.check().unwrap();
     rule
+}
+
+fn condition((name, value): (&str, &str)) -> QueryCondition {
+    QueryCondition::new(name, value).unwrap()
 }
 
 fn rules(lines: &[&str]) -> EdgeRules {
@@ -50,6 +55,18 @@ fn one_rule_and_one_request() {
         ("/ /b 302", "/", "302 /b"),
         ("/a /b 301 either", "/ab", "page"),
         ("/A /b 301 either", "/a", "page"),
+        // Conditions on the query.
+        ("/a /b/:id 301 id=:id", "/a?x=1&id=5", "301 /b/5?x=1&id=5"),
+        ("/a /b/:id?q=:id 301 id=:id", "/a?id=a%2Fb+c", "301 /b/a%2Fb%20c?q=a%2Fb%20c"),
+        ("/a /b/:id 301 id=:id", "/a?ID=5", "page"),
+        ("/a /b 301 id=5 tag=", "/a?tag&id=6&id=5", "301 /b?tag&id=6&id=5"),
+        ("/a /b 301 id=5 tag=", "/a?id=5", "page"),
+        ("/a/* /b/:splat/:x 302 either x=:x", "/a?x=1", "302 /b/1?x=1"),
+        ("/a /b/:x.html 200 x=:x", "/a?x=é", "200 = /b/é.html"),
+        ("/a /b/:x.html 200 x=:x", "/a?x=../c", "page"),
+        ("/a /b/:x 404 x=:x", "/a?x=..", "page"),
+        ("/a - 410 x=1", "/a?x=1", "410"),
+        ("/a /a 301 x=1", "/a?x=1", "page"),
         // Splats.
         ("/old/* /new/:splat 301", "/old/x/y", "301 /new/x/y"),
         ("/old/* /new/:splat 301", "/old/", "301 /new/"),
@@ -188,7 +205,7 @@ proptest! {
         let slash = if either { SlashMatch::Either } else { SlashMatch::AsWritten };
         let status = RuleStatus::new(status).unwrap();
         let rule = EdgeRedirect {
-            path: from, slash, status, target: Some(to), force: true, origin: RuleOrigin::default(),
+            path: from, slash, query: Vec::new(), status, target: Some(to), force: true, origin: RuleOrigin::default(),
         };
         prop_assume!(rule.check().is_ok());
         let rules = EdgeRules { redirects: vec![rule], headers: Vec::new() };
