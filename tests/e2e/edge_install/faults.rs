@@ -13,10 +13,10 @@ use super::*;
 const READERS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"cloudfront.amazonaws.com"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::site/*","Condition":{"StringEquals":{"AWS:SourceArn":"arn:aws:cloudfront::000000000000:distribution/E2EXAMPLE"}}}]}"#;
 
 /// The distribution as visitors see it.
-struct Visitors(Router);
+pub(super) struct Visitors(Router);
 
 impl Visitors {
-    async fn of(world: &World) -> Self {
+    pub(super) async fn of(world: &World) -> Self {
         let client = world.client();
         for key in ["index.html", "404.html", "guide/index.html"] {
             let body = ByteStream::from_static(key.as_bytes());
@@ -26,9 +26,17 @@ impl Visitors {
         Self(preview::router(world.account.cloudfront(), world.account.s3(), DISTRIBUTION).unwrap())
     }
 
-    async fn status(&self, path: &str) -> u16 {
+    /// Status and text.
+    pub(super) async fn get(&self, path: &str) -> (u16, String) {
         let request = Request::builder().uri(path).header("host", "docs.example.com").body(Body::empty()).unwrap();
-        self.0.clone().oneshot(request).await.unwrap().status().as_u16()
+        let response = self.0.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        self.get(path).await.0
     }
 
     /// Pages are there all the time, index documents of folders and the error page as long as the edge is installed.

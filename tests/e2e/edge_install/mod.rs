@@ -4,6 +4,7 @@ mod changed;
 mod faults;
 mod function;
 mod refusals;
+mod released;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -107,6 +107,12 @@ impl EdgeConfig {
         self.not_found.as_ref().map_or("404.html", Key::as_str)
     }
 
+    /// Whether a release has its pages in a folder of its own. Without a store, no function can find them.
+    #[must_use]
+    pub fn is_atomic(&self) -> bool {
+        self.releases == EdgeReleases::Atomic && self.store.is_some()
+    }
+
     /// The name of the function of a site.
     #[must_use]
     pub fn function(&self, site: &SiteName) -> String {

@@ -39,6 +39,11 @@ pub(super) struct PlannedEdge {
 }
 
 impl PlannedEdge {
+    /// Whether visitors get pages in place from now on, and had those of a folder.
+    pub(super) fn leaves_folder(&self) -> bool {
+        self.stored.folder.is_empty() && !self.live_folder.is_empty()
+    }
+
     /// Identifies folder and rules.
     pub(super) fn digest(&self) -> Result<String, serde_json::Error> {
         Ok(hex::encode(Sha256::digest(serde_json::to_vec(&self.stored)?)))
@@ -63,12 +68,20 @@ pub(super) async fn plan(
         }
         return Ok(None);
     };
+    if config.releases == EdgeReleases::Atomic && !config.is_atomic() {
+        let message = format!(
+            "releases are in place until `store` of `[site.edge]` names the key value store; `tidegate edge install {}` \
+             prints it",
+            run.site.name
+        );
+        source.findings.push(Finding::info("edge-not-installed", message));
+    }
     let live = match releases.history.manifest() {
         Some(manifest) => releases.edge(manifest).await?,
         None => None,
     };
     let live_folder = live.as_ref().map(|live| live.folder.clone()).unwrap_or_default();
-    let is_atomic = config.releases == EdgeReleases::Atomic;
+    let is_atomic = config.is_atomic();
     let stored = match restored {
         Some(restored) if is_atomic && !restored.folder.is_empty() => {
             source.desired = only_folder(&source.desired, &restored.folder, &config.shared)?;

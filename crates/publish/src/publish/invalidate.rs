@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_core::config::{EdgeReleases, Site};
+use tidegate_core::config::Site;
 use tidegate_core::edge::{is_shared_key, is_versioned};
 use tidegate_core::invalidation::{ChangedKeys, FREE_PATHS, InvalidationRequest, TaggedCopies, month};
 use tidegate_core::key::StoredKey;
@@ -14,6 +14,7 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{Outcome, PublishReport};
 
 use super::cdn;
+use super::edge::PlannedEdge;
 use super::plan::Basis;
 use super::release::ReleaseRun;
 use super::run::Run;
@@ -22,13 +23,19 @@ use crate::connection::Connection;
 use crate::state::PendingInvalidation;
 
 /// The requests of a release: for what this run changed, and for what unfinished runs may have changed.
+///
+/// Behind a folder of releases, pages in place change without an invalidation: no visitor asks for them. When visitors get them
+/// again, a CDN may have copies of any age.
 pub(super) async fn plan_requests(release: &ReleaseRun<'_>, connection: &Connection) -> Vec<InvalidationRequest> {
+    let returns = release.basis.edge.as_ref().is_some_and(PlannedEdge::leaves_folder);
+    let shown = release.basis.desired.entries().iter().filter(|_| returns).map(|entry| entry.key.as_str());
     let changed: BTreeSet<&str> = release
         .plan()
         .operations
         .iter()
         .map(|operation| operation.key.as_str())
         .chain(release.history().unfinished.touched().map(StoredKey::as_str))
+        .chain(shown)
         .collect();
     let changed: Vec<&str> = changed.into_iter().collect();
     let earlier = release.pending.iter().filter(|pending| pending.complete).flat_map(|pending| &pending.requests);
@@ -142,9 +149,7 @@ impl Requests<'_> {
 fn is_cached(site: &Site, key: &str) -> bool {
     match &site.edge {
         _ if is_versioned(key) => false,
-        Some(edge) if edge.releases == EdgeReleases::Atomic && edge.store.is_some() => {
-            key == edge.not_found() || is_shared_key(key, &edge.shared)
-        }
+        Some(edge) if edge.is_atomic() => key == edge.not_found() || is_shared_key(key, &edge.shared),
         _ => true,
     }
 }
