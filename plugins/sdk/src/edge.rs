@@ -15,6 +15,10 @@
 
 pub use crate::bindings::imports::tidegate::plugin::edge::{HeaderRule, InvalidRule, RedirectRule, RuleError};
 
+#[cfg(not(target_family = "wasm"))]
+use crate::added_rules as source;
+#[cfg(target_family = "wasm")]
+use crate::bindings::imports::tidegate::plugin::edge as source;
 use crate::{Attribute, Failure, Pointer, Run};
 
 /// Limit of rules in one call. Source: `wit/plugin.wit`.
@@ -23,13 +27,13 @@ const MAX_RULES: usize = 1_000;
 /// The attribute of a run with the dialect. Source: `wit/plugin.wit`.
 pub(crate) const ATTRIBUTE: &str = "edge.redirects";
 
+/// How attributes of a redirect start that are conditions on the query. Source: `wit/plugin.wit`.
+const QUERY_ATTRIBUTE: &str = "query.";
+
 /// The host whose dialect `_redirects` and `_headers` have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EdgeDialect {
     /// Netlify.
-/// How attributes of a redirect start that are conditions on the query. Source: `wit/plugin.wit`.
-const QUERY_ATTRIBUTE: &str = "query.";
-
     Netlify,
     /// Cloudflare Pages.
     Cloudflare,
@@ -79,10 +83,6 @@ impl RedirectRule {
     }
 }
 
-impl HeaderRule {
-    /// A rule that adds headers to responses for exactly its path.
-    pub fn new(path: impl Into<String>, headers: Vec<Attribute>, rule: &Pointer, reason: impl Into<String>) -> Self {
-        Self {
 impl RedirectRule {
     /// With a condition: the query of the request has this parameter with this value, or with any one if the value is
     /// `:name`, for which `:name` of the target stands.
@@ -93,6 +93,10 @@ impl RedirectRule {
     }
 }
 
+impl HeaderRule {
+    /// A rule that adds headers to responses for exactly its path.
+    pub fn new(path: impl Into<String>, headers: Vec<Attribute>, rule: &Pointer, reason: impl Into<String>) -> Self {
+        Self {
             path: path.into(),
             either_slash: false,
             headers,
@@ -140,28 +144,5 @@ fn failure<'a>(error: &RuleError, rule_at: impl Fn(usize) -> Option<&'a String>)
             Failure { rule, ..Failure::new("invalid-rule", message.as_str()) }
         }
         RuleError::Other(message) => Failure::new("invalid-rule", message.as_str()),
-    }
-}
-
-#[cfg(target_family = "wasm")]
-mod source {
-    //! Adds rules through the host.
-
-    pub(super) use crate::bindings::imports::tidegate::plugin::edge::{add_headers, add_redirects};
-}
-
-#[cfg(not(target_family = "wasm"))]
-mod source {
-    //! Adds rules to the answer of the test on this thread.
-
-    use super::{HeaderRule, RedirectRule, RuleError};
-    use crate::testing::with_edge_rules;
-
-    pub(super) fn add_redirects(rules: &[RedirectRule]) -> Result<(), RuleError> {
-        with_edge_rules(|added| added.redirects.extend_from_slice(rules))
-    }
-
-    pub(super) fn add_headers(rules: &[HeaderRule]) -> Result<(), RuleError> {
-        with_edge_rules(|added| added.headers.extend_from_slice(rules))
     }
 }

@@ -59,6 +59,8 @@
 //!
 //! The contract is `wit/plugin.wit`. `docs/plugins/writing-a-plugin.md` explains how to build and configure a plugin.
 
+#[cfg(not(target_family = "wasm"))]
+mod added_rules;
 #[doc(hidden)]
 pub mod bindings;
 pub mod content;

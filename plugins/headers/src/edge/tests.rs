@@ -1,5 +1,6 @@
 //! The header rules of a site with an edge, by dialect.
 
+use tidegate_core::edge::RESERVED_HEADERS;
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, sync};
 
 use crate::HeadersPlugin;
@@ -142,6 +143,15 @@ fn cloudflare_follows_the_last_of_two_blocks_and_replaces_names_in_values() {
     let named = of_file("cloudflare", "/m/:title\n  X-A: is :title\n  X-B: :other\n/n/*\n  X-A: :splat\n");
     assert_eq!(rules(&named), ["/m/:title x-b: :other"]);
     assert_eq!(codes(&named)[0], "header-not-possible");
+}
+
+/// The host would end the run.
+#[test]
+fn headers_that_the_host_refuses_are_findings() {
+    for name in RESERVED_HEADERS.into_iter().chain(["x-amz-cf-id", "x-edge-location", "set-cookie"]) {
+        let answer = of_file("netlify", &format!("/a.js\n  {name}: x\n"));
+        assert_eq!((rules(&answer), codes(&answer).len()), (Vec::new(), 1), "{name}");
+    }
 }
 
 #[test]

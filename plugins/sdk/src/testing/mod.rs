@@ -37,7 +37,7 @@ pub use artifact::TestArtifact;
 pub use policy::{TestPlan, judge, judge_in_batches};
 pub use sync::{DecidedEntry, SyncAnswer, sync, sync_in_batches};
 
-use crate::edge::{HeaderRule, RedirectRule, RuleError};
+pub use crate::added_rules::AddedRules;
 use crate::{Attribute, Run, Settings};
 
 /// Sizes of batches with which the harness runs a plugin: the smallest, an odd one, one in between, and the largest.
@@ -45,21 +45,6 @@ pub const BATCH_SIZES: [usize; 4] = [1, 7, 512, 1_000];
 
 thread_local! {
     static CONTENT: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
-    static EDGE: RefCell<Option<AddedRules>> = const { RefCell::new(None) };
-}
-
-/// The rules for requests that a plugin added.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AddedRules {
-    /// Redirects and other answers.
-    pub redirects: Vec<RedirectRule>,
-    /// Headers.
-    pub headers: Vec<HeaderRule>,
-}
-
-/// Adds rules for the plugin on this thread.
-pub(crate) fn with_edge_rules(add: impl FnOnce(&mut AddedRules)) -> Result<(), RuleError> {
-    EDGE.with_borrow_mut(|rules| rules.as_mut().map(add).ok_or(RuleError::NoEdge))
 }
 
 /// Reads content for the plugin on this thread.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{AddedRules, BATCH_SIZES, EDGE, TestArtifact, canonical, run, with_content};
+use super::{AddedRules, BATCH_SIZES, TestArtifact, canonical, run, with_content};
+use crate::added_rules;
 use crate::{Action, Attribute, Edit, Entry, Failure, Summary, SyncPlugin, SyncSession};
 
 /// The decision about one key.
@@ -116,7 +117,7 @@ pub fn sync_in_batches<P: SyncPlugin>(
     let settings = settings.unwrap_or_default();
     let entries = artifact.entries();
     with_content(artifact.content(), || {
-        EDGE.set(artifact.dialect().map(|_| AddedRules::default()));
+        added_rules::start(artifact.dialect().is_some());
         let session = SyncSession::<P>::new();
         session.begin(&run(&settings, entries.len(), artifact.dialect()))?;
         let mut decided = BTreeMap::new();
@@ -131,7 +132,7 @@ pub fn sync_in_batches<P: SyncPlugin>(
             }
         }
         let summary = session.finish()?;
-        let rules = EDGE.take().unwrap_or_default();
+        let rules = added_rules::take();
         Ok(SyncAnswer { decided, summary, rules, entries: entries.clone() })
     })
 }
