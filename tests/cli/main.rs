@@ -26,6 +26,7 @@ mod plugins;
 mod sources;
 mod sync;
 mod trust;
+mod tutorial;
 
 use std::path::Path;
 use std::process::{Command, Output};

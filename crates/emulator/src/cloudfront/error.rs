@@ -79,6 +79,7 @@ macro_rules! refusal_codes {
 
 refusal_codes! {
     CannotDeleteEntityWhileInUse = 409,
+    DistributionAlreadyExists = 409,
     EntityAlreadyExists = 409,
     EntityNotFound = 404,
     FunctionAlreadyExists = 409,

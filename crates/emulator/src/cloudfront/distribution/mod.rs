@@ -15,6 +15,7 @@ use super::access_control::OriginAccessControl;
 use super::error::{CloudFrontError, RefusalCode};
 use super::{ACCESS_CONTROLS, CloudFrontService, CloudFrontState, DISTRIBUTIONS, check_match, etag};
 use crate::iam::arn;
+use crate::random::identifier;
 use crate::xml::XmlElement;
 
 /// A distribution.
@@ -194,6 +195,37 @@ impl CloudFrontService {
         deployed.is_ok_and(|deployed| deployed <= self.iam.clock().now())
     }
 
+    /// `CreateDistribution`. What is not sent gets the default of AWS. The same request again is the same distribution.
+    pub(super) fn create_sent_distribution(&self, body: &[u8]) -> Result<Distribution, CloudFrontError> {
+        let sent = super::shape::read(body, "DistributionConfig", &shape::DISTRIBUTION)?;
+        let config = settings::completed(sent);
+        let mut state = self.lock();
+        let reference = config.text_at(&["CallerReference"]);
+        if let Some(known) =
+            state.distributions.values().find(|one| one.config.text_at(&["CallerReference"]) == reference)
+        {
+            if known.config.to_document() == config.to_document() {
+                return Ok(known.clone());
+            }
+            let message = "The caller reference that you are using to create a distribution is associated with another \
+                           distribution.";
+            return refuse(RefusalCode::DistributionAlreadyExists, message);
+        }
+        validate::update(&config, &config)?;
+        self.check(&state, &config)?;
+        let (id, now) = (identifier("E", 13).map_err(super::storage)?, self.iam.clock().now());
+        let distribution = Distribution { id, config, etag: etag()?, created: now, modified: now };
+        self.store(DISTRIBUTIONS, &distribution.id, &distribution)?;
+        state.distributions.insert(distribution.id.clone(), distribution.clone());
+        Ok(distribution)
+    }
+
+    fn check(&self, state: &CloudFrontState, config: &XmlElement) -> Result<(), CloudFrontError> {
+        validate::origins(state, config)?;
+        validate::error_responses(config)?;
+        settings::behaviors(config).try_for_each(|behavior| validate::behavior(state, config, behavior))
+    }
+
     /// `UpdateDistribution`.
     pub(super) fn update_distribution(
         &self,
@@ -206,9 +238,7 @@ impl CloudFrontService {
         let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?.clone();
         check_match(headers, &known.etag)?;
         validate::update(&known.config, &config)?;
-        validate::origins(&state, &config)?;
-        validate::error_responses(&config)?;
-        settings::behaviors(&config).try_for_each(|behavior| validate::behavior(&state, &config, behavior))?;
+        self.check(&state, &config)?;
         self.replace_config(&mut state, &known, config)?;
         state.distributions.get(id).cloned().ok_or(CloudFrontError::NoSuchDistribution)
     }

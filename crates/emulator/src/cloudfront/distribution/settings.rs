@@ -204,6 +204,34 @@ pub(super) fn origins(origin: &S3Origin, access: OriginAccess, access_control: O
     XmlElement::new("Origins").with(XmlElement::text("Quantity", &1)).with(XmlElement::new("Items").with(element))
 }
 
+/// A configuration with the defaults of AWS for what was not sent.
+pub(super) fn completed(mut sent: XmlElement) -> XmlElement {
+    let defaults = config("", &S3Origin::default(), None, OriginAccess::Anonymous, None);
+    let missing = |known: &XmlElement, defaults: &XmlElement, except: &[&str]| -> Vec<XmlElement> {
+        let is_missing = |child: &&XmlElement| known.at(&[child.name()]).is_none() && !except.contains(&child.name());
+        defaults.children().iter().filter(is_missing).cloned().collect()
+    };
+    missing(&sent, &defaults, &[]).into_iter().for_each(|child| sent.set(child));
+    if let (Some(behavior), Some(of_behavior)) =
+        (sent.at(&["DefaultCacheBehavior"]), defaults.at(&["DefaultCacheBehavior"]))
+    {
+        // A behavior has either a cache policy or the older `ForwardedValues`.
+        let mut behavior = behavior.clone();
+        missing(&behavior, of_behavior, &["CachePolicyId"]).into_iter().for_each(|child| behavior.set(child));
+        sent.set(behavior);
+    }
+    let of_origin = defaults.items_at(&["Origins"]).first();
+    let complete = |origin: &XmlElement| {
+        let except = ["Id", "DomainName", "S3OriginConfig", "CustomOriginConfig"];
+        let missing = of_origin.map(|of_origin| missing(origin, of_origin, &except)).unwrap_or_default();
+        missing.into_iter().fold(origin.clone(), XmlElement::with)
+    };
+    let origins: Vec<XmlElement> = sent.items_at(&["Origins"]).iter().map(complete).collect();
+    let quantity = XmlElement::text("Quantity", &origins.len());
+    sent.set(XmlElement::new("Origins").with(quantity).with(XmlElement::new("Items").with_each(origins)));
+    sent
+}
+
 fn methods(name: &'static str) -> XmlElement {
     let items = ["GET", "HEAD"].map(|method| XmlElement::text("Method", method));
     XmlElement::new(name).with(XmlElement::text("Quantity", &2)).with(XmlElement::new("Items").with_each(items))
@@ -285,6 +313,25 @@ mod tests {
         ] {
             assert_eq!(bucket_endpoint(domain), expected, "{domain}");
         }
+    }
+
+    #[test]
+    fn what_is_not_sent_has_the_defaults_of_a_new_distribution() {
+        let origin = S3Origin { bucket: "docs".to_owned(), path: String::new() };
+        let whole = config("r", &origin, Some("index.html"), OriginAccess::Control, Some("E1"));
+        let mut sent = whole.clone();
+        for name in ["Aliases", "OriginGroups", "CacheBehaviors", "CustomErrorResponses", "Logging", "Restrictions"] {
+            sent.remove(name);
+        }
+        let mut behavior = sent.at(&["DefaultCacheBehavior"]).unwrap().clone();
+        ["AllowedMethods", "FunctionAssociations", "TrustedSigners"].iter().for_each(|name| behavior.remove(name));
+        sent.set(behavior);
+        let completed = completed(sent);
+        for child in whole.children() {
+            let found = completed.at(&[child.name()]).unwrap();
+            assert_eq!(found.children().len(), child.children().len(), "{}", child.name());
+        }
+        assert_eq!(served(&completed), served(&whole));
     }
 
     #[test]

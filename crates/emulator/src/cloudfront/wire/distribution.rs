@@ -43,6 +43,12 @@ impl CloudFrontService {
                 let items = all.iter().map(|distribution| (distribution.id.as_str(), self.summary(distribution)));
                 CloudFrontAnswer::ok(PageQuery::read(request)?.list("DistributionList", items))
             }
+            (&Method::POST, []) => {
+                self.allow(caller, "cloudfront:CreateDistribution", &arn::distribution("*"))?;
+                let distribution = self.create_sent_distribution(request.body())?;
+                let created = format!("distribution/{}", distribution.id);
+                CloudFrontAnswer::ok(self.element(&distribution)).with_etag(&distribution.etag).created(&created)
+            }
             (&Method::GET, [id]) => {
                 allow("cloudfront:GetDistribution", id)?;
                 let distribution = self.distribution(id)?;
