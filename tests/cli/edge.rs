@@ -79,7 +79,7 @@ fn a_site_without_an_edge_has_none_to_install() {
 
 #[test]
 fn prints_templates_of_the_function() {
-    let directory = TestDirectory::new(SITE);
+    let directory = TestDirectory::new(&SITE.replace("cdn =", "sync = [{ plugin = \"headers\" }]\ncdn ="));
     let template = |more: &[&str]| {
         let output = directory.run(&[&["template", "--edge", "docs", "--format"], more].concat());
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -91,4 +91,12 @@ fn prints_templates_of_the_function() {
     let file = template(&["terraform"]);
     assert!(file.contains("aws_cloudfront_key_value_store") && file.contains("custom_error_response"), "{file}");
     assert!(!template(&["terraform", "--no-error-pages"]).contains("custom_error_response"));
+    assert!(!file.contains("aws_cloudfront_response_headers_policy"), "{file}");
+    // The headers of all paths follow from a build.
+    let from = format!("{}/public", directory.path().display());
+    std::fs::create_dir_all(&from).unwrap();
+    std::fs::write(format!("{from}/index.html"), "<p>").unwrap();
+    std::fs::write(format!("{from}/_headers"), "/*\n  X-Frame-Options: DENY\n").unwrap();
+    let file = template(&["terraform", "--from", &from]);
+    assert!(file.contains("frame_option = \"DENY\"") && file.contains("response_headers_policy_id"), "{file}");
 }

@@ -8,8 +8,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::config::Config;
+use tidegate_core::edge::{OnFailure, function_code};
+use tidegate_iam::edge_template::edge_template;
 use tidegate_iam::policies::{CiWorkflow, JobTask, TrustedIdentity, TrustedJobs};
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
+use tidegate_publish::edge::EdgeSpec;
 
 use crate::linters::{findings, linter};
 use tidegate_tests::skipped::skipped;
@@ -98,16 +101,48 @@ fn stacks() -> Vec<(String, Stack)> {
     CONFIGURATIONS.map(stack).into()
 }
 
+/// Edges of a site, by name.
+fn edges() -> [(String, EdgeSpec); 2] {
+    let text = "state = \"s3://acme-artifacts/tidegate/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n\
+                cdn = [{ distribution = \"E2EXAMPLE\" }]\n[site.edge]\n";
+    let site = Config::parse(text).unwrap().sites.remove(0);
+    let spec = EdgeSpec::new(&site, function_code(&site.name, OnFailure::Open)).unwrap();
+    let headers = [
+        ("content-security-policy", "default-src 'self'; img-src \"data:\" ${x} %{y}"),
+        ("permissions-policy", "camera=()"),
+        ("referrer-policy", "same-origin"),
+        ("strict-transport-security", "max-age=600; preload"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "SAMEORIGIN"),
+        ("x-robots-tag", "noindex"),
+        ("x-xss-protection", "0"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let with_headers = EdgeSpec { headers, error_page: None, ..spec.clone() };
+    [("an edge".to_owned(), spec), ("an edge with headers, without error pages".to_owned(), with_headers)]
+}
+
 /// Templates as files, by name.
 fn write_templates(format: TemplateFormat, extension: &str) -> (TempDir, Vec<(String, PathBuf)>) {
     let directory = TempDir::new().unwrap();
-    let files = stacks().into_iter().enumerate().map(|(index, (name, stack))| {
+    let stacks = stacks().into_iter().map(|(name, stack)| (name, format.write(&stack).unwrap()));
+    let edges = edges().into_iter().map(|(name, spec)| (name, edge_template(&spec, format).unwrap()));
+    let files = stacks.chain(edges).enumerate().map(|(index, (name, text))| {
         let path = directory.path().join(format!("{index}.{extension}"));
-        std::fs::write(&path, format.write(&stack).unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
         (name, path)
     });
     let files = files.collect();
     (directory, files)
+}
+
+/// What to add to a distribution is a comment, in the form of the formatter.
+fn uncommented(template: &str) -> String {
+    let lines = template.lines().skip_while(|line| !line.starts_with("# Add this"));
+    lines
+        .skip(2)
+        .map(|line| line.trim_start_matches('#').strip_prefix(' ').unwrap_or_default().to_owned() + "\n")
+        .collect()
 }
 
 #[test]
@@ -210,6 +245,9 @@ fn terraform_templates_are_formatted() {
     for (name, file) in &files {
         let text = std::fs::read_to_string(file).unwrap();
         assert_eq!(formatted(&text), text, "{name}");
+        let snippet = uncommented(&text);
+        assert_eq!(formatted(&snippet), snippet, "{name}");
+        assert_eq!(snippet.is_empty(), !name.contains("edge"), "{name}");
     }
     assert_eq!(formatted("a=1\n"), "a = 1\n");
     check_with_terraform(directory.path(), &files);

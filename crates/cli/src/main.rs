@@ -88,7 +88,7 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
         Command::Diff(arguments) => releases::diff(&common, &arguments).await,
         Command::Rollback(arguments) => releases::rollback(&common, &arguments).await,
         Command::Package(arguments) => package::package(&common, &arguments).await,
-        Command::Template(arguments) => template::template(&common, &arguments),
+        Command::Template(arguments) => template::template(&common, &arguments).await,
         Command::Install(arguments) => install::install(&common, &arguments).await,
         Command::Uninstall(arguments) => install::uninstall(&common, &arguments).await,
         Command::Edge(command) => edge::edge(&common, &command).await,

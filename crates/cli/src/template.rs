@@ -1,5 +1,7 @@
 //! `tidegate template`.
 
+use tidegate_core::edge::HeaderPlan;
+use tidegate_host::sync::Trace;
 use tidegate_iam::edge_template::edge_template;
 use tidegate_iam::stack::{
     AccountRegion, ForeignRole, OwnerSetting, Publishers, Stack, TemplateFormat, assumed_owners,
@@ -7,12 +9,13 @@ use tidegate_iam::stack::{
 
 use crate::arguments::{CommonArguments, TemplateArguments, TemplateTool};
 use crate::configuration::Configuration;
+use crate::context::{AwsContext, publish_request};
 use crate::edge_spec::edge_spec;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{DIM, warn};
 
-/// Prints a template, without a request to AWS.
-pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) -> Result<ExitStatus, CliError> {
+/// Prints a template. Without `--from`, it sends no request to AWS.
+pub(crate) async fn template(common: &CommonArguments, arguments: &TemplateArguments) -> Result<ExitStatus, CliError> {
     let mut configuration = Configuration::load(&common.config)?;
     configuration.config.set_default_partition(&common.partition());
     let format = match arguments.format {
@@ -20,7 +23,17 @@ pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) 
         TemplateTool::Terraform => TemplateFormat::Terraform,
     };
     if let Some(site) = &arguments.edge {
-        let spec = edge_spec(configuration.site(site)?, arguments.no_error_pages)?;
+        let site = configuration.site(site)?;
+        let mut spec = edge_spec(site, arguments.no_error_pages)?;
+        if let Some(from) = &arguments.from {
+            let source = configuration.source(site, Some(from))?;
+            let context = AwsContext::open(common).await?;
+            let site = context.site(site, Some(&source)).await?;
+            let publisher = context.publisher(common, &configuration.directory)?;
+            let request = publish_request(&site, &source, None, "template");
+            let planned = publisher.plan(&request, &site, Trace::Off).await?;
+            spec.headers = HeaderPlan::new(&planned.edge.headers).policy.into_iter().collect();
+        }
         out!("{}", edge_template(&spec, format).map_err(CliError::system)?);
         return Ok(ExitStatus::Success);
     }

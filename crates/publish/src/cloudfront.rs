@@ -31,7 +31,7 @@ use crate::connection::Connection;
 pub use distribution::{EdgeDistribution, EdgeOrigin, OriginKind};
 pub use edit::{DistributionEdit, ErrorPage, ViewerEvent};
 pub use function::{EdgeFunctionSpec, EdgeStage, EdgeTestOutput, FoundEdgeFunction};
-pub use headers_policy::{FoundHeadersPolicy, SiteHeaders};
+pub use headers_policy::{FoundHeadersPolicy, SiteHeaders, headers_policy_config};
 pub use store::EdgeStore;
 
 /// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tidegate_core::location::Source;
 use tidegate_iam::policies::TrustedArn;
 
 use super::account_id;
@@ -24,6 +25,11 @@ pub(crate) struct TemplateArguments {
     /// With `--edge`: no error pages for the distribution
     #[arg(long, requires = "edge")]
     pub(crate) no_error_pages: bool,
+    /// With `--edge`: add the response headers policy of this build
+    ///
+    /// Plans a publish of it, without writing anything.
+    #[arg(long, value_name = "SOURCE", requires = "edge")]
+    pub(crate) from: Option<Source>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -1,6 +1,6 @@
 //! Templates of the edge of a site.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_core::config::Config;
 use tidegate_core::edge::{OnFailure, function_code};
 use tidegate_iam::edge_template::edge_template;
@@ -33,10 +33,56 @@ fn both_templates_have_the_code_that_is_installed() {
     assert!(spec.code.contains("${") && !heredoc.replace("$${", "").contains("${"), "templates are escaped");
     assert_eq!(heredoc.replace("$${", "${").replace("%%{", "%{"), spec.code);
     let comments: String = file.lines().filter_map(|line| line.strip_prefix("# ")).collect();
-    for expected in
-        ["event_type   = \"viewer-request\"", "error_code            = 403", "response_page_path    = \"/404.html\""]
-    {
+    for expected in [
+        "event_type   = \"viewer-request\"",
+        "error_code            = 403",
+        "response_page_path    = \"/404.html\"",
+        // What `edge install` attaches stays.
+        "ignore_changes = [default_cache_behavior[0].response_headers_policy_id]",
+    ] {
         assert!(comments.contains(expected), "{file}");
+    }
+    assert!(!template.to_string().contains("HeadersPolicy"));
+}
+
+#[test]
+fn a_response_headers_policy_is_a_resource_that_the_distribution_names() {
+    let headers = [
+        ("content-security-policy", "default-src 'self'; script-src \"x\" ${y}"),
+        ("permissions-policy", "camera=()"),
+        ("referrer-policy", "no-referrer"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("x-xss-protection", "1; mode=block"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let spec = EdgeSpec { headers, ..spec() };
+    let template: Value = serde_json::from_str(&edge_template(&spec, TemplateFormat::CloudFormation).unwrap()).unwrap();
+    let config = &template["Resources"]["HeadersPolicy"]["Properties"]["ResponseHeadersPolicyConfig"];
+    assert_eq!((&config["Name"], &config["Comment"]), (&"tidegate-docs".into(), &spec.comment().into()));
+    assert_eq!(
+        config["CustomHeadersConfig"]["Items"],
+        json!([{ "Header": "permissions-policy", "Value": "camera=()", "Override": true }])
+    );
+    let security = &config["SecurityHeadersConfig"];
+    assert_eq!(security["FrameOptions"], json!({ "FrameOption": "DENY", "Override": true }));
+    assert_eq!(security["XSSProtection"], json!({ "Protection": true, "ModeBlock": true, "Override": true }));
+    let hsts = &security["StrictTransportSecurity"];
+    assert_eq!((&hsts["AccessControlMaxAgeSec"], &hsts["Preload"]), (&31_536_000.into(), &false.into()));
+    let behavior = &template["Metadata"]["Distribution"]["DefaultCacheBehavior"];
+    assert_eq!(behavior["ResponseHeadersPolicyId"], json!({ "Ref": "HeadersPolicy" }));
+
+    let file = edge_template(&spec, TemplateFormat::Terraform).unwrap();
+    for expected in [
+        "resource \"aws_cloudfront_response_headers_policy\" \"edge\" {",
+        "content_security_policy = \"default-src 'self'; script-src \\\"x\\\" $${y}\"",
+        "access_control_max_age_sec = 31536000",
+        "header   = \"permissions-policy\"",
+        "ignore_changes = [custom_headers_config, security_headers_config]",
+        "#     response_headers_policy_id = aws_cloudfront_response_headers_policy.edge.id",
+    ] {
+        assert!(file.contains(expected), "{expected}: {file}");
     }
 }
 

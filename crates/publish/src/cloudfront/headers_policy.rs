@@ -29,7 +29,7 @@ impl FoundHeadersPolicy {
     /// Whether it adds these headers and does nothing else.
     #[must_use]
     pub fn has(&self, headers: &SiteHeaders) -> bool {
-        let Ok(wanted) = config(&self.config.name, &self.comment, headers) else { return false };
+        let Ok(wanted) = headers_policy_config(&self.config.name, &self.comment, headers) else { return false };
         let custom = |config: &ResponseHeadersPolicyConfig| {
             let headers = config.custom_headers_config().map(|headers| headers.items()).unwrap_or_default();
             let mut headers: Vec<_> =
@@ -102,7 +102,15 @@ fn set_security(
     Ok(true)
 }
 
-fn config(name: &str, comment: &str, headers: &SiteHeaders) -> Result<ResponseHeadersPolicyConfig, BuildError> {
+/// The configuration of a policy with these headers.
+///
+/// # Errors
+/// Never, unless the SDK requires more.
+pub fn headers_policy_config(
+    name: &str,
+    comment: &str,
+    headers: &SiteHeaders,
+) -> Result<ResponseHeadersPolicyConfig, BuildError> {
     let mut security = ResponseHeadersPolicySecurityHeadersConfig::builder().build();
     let (mut custom, mut has_security) = (Vec::new(), false);
     for (header, value) in headers {
@@ -167,8 +175,8 @@ impl CloudFront {
         headers: &SiteHeaders,
     ) -> Result<(), AwsError> {
         let call = "CreateResponseHeadersPolicy";
-        let config =
-            config(name, comment, headers).map_err(|error| AwsError::malformed(call, name, error.to_string()))?;
+        let config = headers_policy_config(name, comment, headers)
+            .map_err(|error| AwsError::malformed(call, name, error.to_string()))?;
         let request = self.client.create_response_headers_policy().response_headers_policy_config(config);
         send!("CreateResponseHeadersPolicy", name, request).map(drop)
     }
@@ -183,7 +191,7 @@ impl CloudFront {
         headers: &SiteHeaders,
     ) -> Result<(), AwsError> {
         let (call, name) = ("UpdateResponseHeadersPolicy", found.config.name.as_str());
-        let config = config(name, &found.comment, headers)
+        let config = headers_policy_config(name, &found.comment, headers)
             .map_err(|error| AwsError::malformed(call, name, error.to_string()))?;
         let etag = self.headers_policy_etag(&found.id).await?;
         let request = self.client.update_response_headers_policy().id(&found.id).if_match(etag);
