@@ -13,6 +13,7 @@ mod pattern;
 mod redirects;
 mod rename;
 mod report;
+mod rule_findings;
 mod settings;
 
 pub use settings::{
@@ -28,6 +29,7 @@ use pages::CleanPages;
 use redirects::Redirects;
 use rename::{Renames, StrippedPrefix};
 use report::Report;
+use rule_findings::RuleFindings;
 
 /// Limit of the `_redirects` file, in bytes: some 10,000 rules.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -115,13 +117,14 @@ impl SyncPlugin for Rewrite {
         let mut summary = Summary::default();
         let RedirectsFileSettings { strict, key, .. } = &self.settings.file;
         let pages = self.settings.clean_urls_redirects.then_some(&self.pages);
-        let (lines, strict) = (&mut self.findings, *strict);
+        let strict = *strict;
+        let findings = RuleFindings { lines: &mut self.findings, summary: &mut summary };
         if let Some(edge) = self.edge.take() {
             let entries = &self.redirects;
-            let report = EdgeReport { lines, summary: &mut summary, strict, file: key, pages, entries };
+            let report = EdgeReport { findings, strict, file: key, pages, entries };
             add_redirects(&report.finish(edge)?)?;
         } else {
-            let report = Report { lines, summary: &mut summary, strict, file: key, pages };
+            let report = Report { findings, strict, file: key, pages };
             report.finish(&mut self.redirects)?;
         }
         summary.findings.splice(0..0, self.findings.finish());

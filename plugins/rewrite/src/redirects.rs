@@ -13,6 +13,7 @@ use tidegate_plugin::{Pointer, key};
 
 use crate::error::RedirectError;
 use crate::pattern::{FromPattern, IN_KEYS, Target, local_path};
+use crate::rule_findings::RuleSource;
 
 /// Limit of the redirects by rules with placeholders. Each is an object to write.
 const MAX_EXPANDED: usize = 50_000;
@@ -64,6 +65,16 @@ pub(crate) struct Redirect {
     pub(crate) rule: Pointer,
     /// The line of the `_redirects` file.
     pub(crate) line: Option<usize>,
+}
+
+impl RuleSource for Redirect {
+    fn rule(&self) -> &Pointer {
+        &self.rule
+    }
+
+    fn line(&self) -> Option<usize> {
+        self.line
+    }
 }
 
 /// A forced redirect that does not replace an entry.

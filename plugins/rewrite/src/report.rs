@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_plugin::{Failure, Finding, LineFindings, Pointer, Summary};
+use tidegate_plugin::{Failure, Finding, Pointer, Summary};
 
 use crate::follow;
 use crate::pages::CleanPages;
 use crate::redirects::{KeyOutcome, KeyRedirect, Redirect, Redirects, candidates};
+use crate::rule_findings::RuleFindings;
 
-/// Where findings go: those about lines are grouped, those about configured rules name the rule.
+/// What a report needs of a run.
 pub(crate) struct Report<'a> {
-    pub(crate) lines: &'a mut LineFindings,
-    pub(crate) summary: &'a mut Summary,
+    pub(crate) findings: RuleFindings<'a>,
     /// Whether a loop in the file denies the run.
     pub(crate) strict: bool,
     /// The name of the file.
@@ -55,10 +55,10 @@ impl Report<'_> {
                     if rule.line.is_none() || self.strict {
                         return Err(Failure::new("redirect-loop", message).with_key(key).with_rule(&rule.rule));
                     }
-                    self.warn(rule, "redirect-loop", message, None);
+                    self.findings.warn(rule, "redirect-loop", message, None);
                 } else {
                     let message = format!("`{from}` does not replace `{key}`: `{to}` does not exist on this site");
-                    self.warn(rule, "redirect-to-nothing", message, None);
+                    self.findings.warn(rule, "redirect-to-nothing", message, None);
                 }
                 if rule.pattern.is_exact() || count == 0 {
                     continue;
@@ -71,7 +71,7 @@ impl Report<'_> {
                 Some(_) if !rule.pattern.is_exact() && count == 0 => {
                     let message =
                         format!("`{from}` redirects no path: the site has none of its targets, or has its paths");
-                    self.warn(rule, "redirect-not-possible", message, None);
+                    self.findings.warn(rule, "redirect-not-possible", message, None);
                 }
                 Some(_) if !rule.pattern.is_exact() => {
                     let keys = if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
@@ -79,13 +79,13 @@ impl Report<'_> {
                         "`{from}` redirects {keys}, all those whose targets exist; for other paths, use a CloudFront \
                          function"
                     );
-                    self.remark(rule, "redirect-expanded", message);
+                    self.findings.remark(rule, "redirect-expanded", message);
                 }
                 Some(target) if count > 0 => {
                     let to = target.fill(&[]).map(|to| redirects.in_form_of_entry(to));
                     if let Some(to) = to.filter(|to| !exists(to)) {
                         let message = format!("`{from}` redirects to `{to}`, which does not exist on this site");
-                        self.warn(rule, "redirect-to-nothing", message, None);
+                        self.findings.warn(rule, "redirect-to-nothing", message, None);
                     }
                 }
                 Some(_) if same_page.contains(&position) => self.same_page(rule),
@@ -105,17 +105,17 @@ impl Report<'_> {
         for (key, redirect) in &resolved {
             let rule = redirect.rule.and_then(|position| redirects.rule(position));
             if let Some(rule) = rule.filter(|_| !redirects.is_replaced(key)) {
-                add(self.summary, key, &redirect.to, &rule.rule, &rule.reason(self.file));
+                add(self.findings.summary, key, &redirect.to, &rule.rule, &rule.reason(self.file));
             }
         }
         let at = Pointer::root().member("clean-urls-redirects");
         let moved = pages.into_iter().flat_map(CleanPages::moved);
         for (key, to) in moved.filter(|(key, _)| !redirects.has(key) && !resolved.contains_key(key)) {
-            add(self.summary, &key, &to, &at, "the page has a clean URL");
+            add(self.findings.summary, &key, &to, &at, "the page has a clean URL");
         }
         if is_cut {
             let message = "there are more redirects than S3 objects can be added for; use a CloudFront function";
-            self.summary.finding(Finding::warning("too-many-redirects", message).with_key(self.file));
+            self.findings.summary.finding(Finding::warning("too-many-redirects", message).with_key(self.file));
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Report<'_> {
                     return Err(rule.map_or(failure.clone(), |rule| failure.with_rule(&rule.rule)));
                 }
                 for rule in lines.iter().filter_map(|key| rule_of(key)) {
-                    self.warn(rule, "redirect-loop", message.clone(), None);
+                    self.findings.warn(rule, "redirect-loop", message.clone(), None);
                 }
                 for key in lines {
                     resolved.remove(key);
@@ -174,7 +174,7 @@ impl Report<'_> {
                 let message = format!(
                     "`{from}` is not redirected, because the site has `{key}`; remove one of them, or set `force`"
                 );
-                self.warn(rule, "redirect-shadowed", message, Some(&key));
+                self.findings.warn(rule, "redirect-shadowed", message, Some(&key));
             }
             Some(KeyOutcome::Taken(first)) => {
                 let first = redirects.rule(first).map_or(String::new(), |first| first.reason(self.file));
@@ -183,41 +183,23 @@ impl Report<'_> {
                     let message = format!("{}: {message}", rule.reason(self.file));
                     return Err(Failure::new("redirects-file", message).with_key(self.file).with_rule(&rule.rule));
                 }
-                self.warn(rule, "redirect-twice", message, None);
+                self.findings.warn(rule, "redirect-twice", message, None);
             }
             Some(KeyOutcome::SamePage) => self.same_page(rule),
             // A redirect that is not published was part of a loop, which has been reported.
             Some(KeyOutcome::Redirects(_)) => {}
             Some(KeyOutcome::Nothing) | None => {
-                self.warn(rule, "redirect-not-possible", format!("the target of `{from}` is too long"), None);
+                self.findings.warn(rule, "redirect-not-possible", format!("the target of `{from}` is too long"), None);
             }
         }
         Ok(())
     }
 
     fn same_page(&mut self, rule: &Redirect) {
-        self.remark(
+        self.findings.remark(
             rule,
             "redirect-to-itself",
             format!("`{}` redirects to the page itself, so it has no effect", rule.from),
         );
-    }
-
-    fn warn(&mut self, rule: &Redirect, code: &'static str, message: String, key: Option<&str>) {
-        match rule.line {
-            Some(line) => self.lines.warning(code, "", line, message),
-            None => {
-                let mut finding = Finding::warning(code, message).with_rule(&rule.rule);
-                finding.key = key.map(str::to_owned);
-                self.summary.finding(finding);
-            }
-        }
-    }
-
-    fn remark(&mut self, rule: &Redirect, code: &'static str, message: String) {
-        match rule.line {
-            Some(line) => self.lines.info(code, "", line, message),
-            None => self.summary.finding(Finding::info(code, message).with_rule(&rule.rule)),
-        }
     }
 }

@@ -15,6 +15,7 @@ use tidegate_plugin::{LineFindings, Pointer};
 
 use crate::error::RedirectError;
 use crate::pattern::FromPattern;
+use crate::rule_findings::RuleSource;
 use crate::settings::RedirectsFileSettings;
 use matcher::bare;
 use path::{EdgePath, decoded_path, target_text};
@@ -108,6 +109,16 @@ impl EdgeRedirects {
             EdgeDialect::Cloudflare => cloudflare::add_lines(text, &at, &mut self.rules, &mut findings),
         }
         findings
+    }
+}
+
+impl RuleSource for PlannedRule {
+    fn rule(&self) -> &Pointer {
+        &self.rule
+    }
+
+    fn line(&self) -> Option<usize> {
+        self.line
     }
 }
 

@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 
 use tidegate_plugin::edge::RedirectRule;
-use tidegate_plugin::{Failure, Finding, LineFindings, Pointer, Summary};
+use tidegate_plugin::{Failure, Pointer};
 
 use super::matcher::{EdgeMatcher, bare};
 use super::path::{EdgePart, EdgePath, decoded_path, page_keys};
 use super::{EdgeRedirects, PlannedRule};
 use crate::pages::CleanPages;
 use crate::redirects::Redirects;
+use crate::rule_findings::RuleFindings;
 
 /// Limit of the steps in which a chain of redirects is followed. Browsers give up after 20.
 const MAX_STEPS: usize = 20;
 
-/// Where findings go: those about lines are grouped, those about configured rules name the rule.
+/// What a report needs of a run.
 pub(crate) struct EdgeReport<'a> {
-    pub(crate) lines: &'a mut LineFindings,
-    pub(crate) summary: &'a mut Summary,
+    pub(crate) findings: RuleFindings<'a>,
     /// Whether a loop or a repeated path in the file denies the run.
     pub(crate) strict: bool,
     /// The name of the file.
@@ -85,7 +85,7 @@ impl EdgeReport<'_> {
         if rule.path.is_exact() {
             let path = rule.path.text();
             if rule.leads_to_itself() {
-                self.remark(
+                self.findings.remark(
                     rule,
                     "redirect-to-itself",
                     format!("`{from}` redirects to the page itself, so it has no effect"),
@@ -104,20 +104,20 @@ impl EdgeReport<'_> {
                     let message = format!("{}: {message}", rule.reason(self.file));
                     return Err(Failure::new("redirects-file", message).with_key(self.file).with_rule(&rule.rule));
                 }
-                self.warn(rule, "redirect-twice", message, None);
+                self.findings.warn(rule, "redirect-twice", message, None);
                 return Ok(true);
             }
             if let Some(key) = self.page(&path).filter(|_| !rule.force) {
                 let message = format!(
                     "`{from}` is not redirected, because the site has `{key}`; remove one of them, or set `force`"
                 );
-                self.warn(rule, "redirect-shadowed", message, Some(&key));
+                self.findings.warn(rule, "redirect-shadowed", message, Some(&key));
                 return Ok(false);
             }
         }
         if let Some(to) = rule.exact_target().filter(|to| !self.exists(to, matcher, rule.is_redirect())) {
             let leads = if rule.is_redirect() { "redirects to" } else { "shows" };
-            self.warn(
+            self.findings.warn(
                 rule,
                 "redirect-to-nothing",
                 format!("`{from}` {leads} `{to}`, which does not exist on this site"),
@@ -190,27 +190,9 @@ impl EdgeReport<'_> {
             return Err(members.first().map_or(failure.clone(), |rule| failure.with_rule(&rule.rule)));
         }
         for rule in members.into_iter().filter(|rule| rule.line.is_some()) {
-            self.warn(rule, "redirect-loop", message.clone(), None);
+            self.findings.warn(rule, "redirect-loop", message.clone(), None);
         }
         Ok(())
-    }
-
-    fn warn(&mut self, rule: &PlannedRule, code: &'static str, message: String, key: Option<&str>) {
-        match rule.line {
-            Some(line) => self.lines.warning(code, "", line, message),
-            None => {
-                let mut finding = Finding::warning(code, message).with_rule(&rule.rule);
-                finding.key = key.map(str::to_owned);
-                self.summary.finding(finding);
-            }
-        }
-    }
-
-    fn remark(&mut self, rule: &PlannedRule, code: &'static str, message: String) {
-        match rule.line {
-            Some(line) => self.lines.info(code, "", line, message),
-            None => self.summary.finding(Finding::info(code, message).with_rule(&rule.rule)),
-        }
     }
 }
 
