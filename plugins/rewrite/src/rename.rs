@@ -78,7 +78,7 @@ impl Renames {
                 Some((position, format!("{to}{rest}"), format!("starts with `{prefix}`")))
             }
             RenameRule::Pattern { pattern, to } => {
-                let captures = pattern.regex.captures(key)?;
+                let captures = pattern.captures(key)?;
                 let mut renamed = String::new();
                 captures.expand(to, &mut renamed);
                 Some((position, renamed, format!("matches `{pattern}`")))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regex_lite::{Regex, RegexBuilder};
+use regex_lite::{Captures, Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::KeyGlob;
 use tidegate_plugin::{Issues, Pointer, Settings};
@@ -117,7 +117,9 @@ impl TryFrom<WrittenRenameRule> for RenameRule {
 #[serde(try_from = "String", into = "String")]
 pub struct RenamePattern {
     text: String,
-    pub(crate) regex: Regex,
+    regex: Regex,
+    /// How all keys start that it matches. Most keys are decided by it, because the engine is small rather than fast.
+    prefix: String,
 }
 
 /// Limit of a compiled pattern, in bytes.
@@ -128,10 +130,30 @@ impl TryFrom<String> for RenamePattern {
 
     fn try_from(text: String) -> Result<Self, String> {
         match RegexBuilder::new(&format!("^(?:{text})$")).size_limit(MAX_PATTERN_BYTES).build() {
-            Ok(regex) => Ok(Self { text, regex }),
+            Ok(regex) => Ok(Self { prefix: literal_prefix(&text), text, regex }),
             Err(error) => Err(format!("invalid regular expression `{text}`: {error}")),
         }
     }
+}
+
+impl RenamePattern {
+    /// The groups of a key, if it matches.
+    pub(crate) fn captures<'a>(&self, key: &'a str) -> Option<Captures<'a>> {
+        if key.starts_with(&self.prefix) { self.regex.captures(key) } else { None }
+    }
+}
+
+/// The letters, digits and separators at the start of an expression, as far as every match starts with them.
+fn literal_prefix(expression: &str) -> String {
+    let is_literal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '/' | '-' | '_');
+    let end = expression.find(|character| !is_literal(character)).unwrap_or(expression.len());
+    let (prefix, rest) = expression.split_at_checked(end).unwrap_or_default();
+    let mut prefix = prefix.to_owned();
+    if rest.starts_with(['?', '*', '{']) {
+        // The last character may be absent.
+        prefix.pop();
+    }
+    if expression.contains('|') { String::new() } else { prefix }
 }
 
 impl From<RenamePattern> for String {
@@ -293,4 +315,38 @@ fn unknown_group(regex: &Regex, replacement: &str) -> Option<String> {
         rest = next;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{RenamePattern, literal_prefix};
+
+    #[test]
+    fn every_match_starts_with_the_prefix() {
+        for (expression, prefix) in [
+            (r"blog/(\d+)\.html", "blog/"),
+            ("ab?c", "a"),
+            ("ab*", "a"),
+            ("ab{0}c", "a"),
+            ("ab+", "ab"),
+            ("(?i)ab", ""),
+            ("a|b", ""),
+            ("a(b|c)", ""),
+            ("été", ""),
+            (r"\Aab", ""),
+            ("a-b_c/0", "a-b_c/0"),
+        ] {
+            assert_eq!(literal_prefix(expression), prefix, "{expression}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_prefix_changes_no_match(expression in r"(\(\?[ix]\)|\^)?([ab/ ]|[ab][*?+]|a\{0,1\}|\(a\|b\)|[ab.]){0,5}", key in "[abAB/]{1,4}") {
+            let Ok(pattern) = RenamePattern::try_from(expression.clone()) else { return Ok(()) };
+            prop_assert_eq!(pattern.captures(&key).is_some(), pattern.regex.is_match(&key), "{}", expression);
+        }
+    }
 }
