@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_host::PluginKind;
 use tidegate_plugin_build::{BuiltPlugin, Language, ProjectKind, build_project, build_script, new_project};
+use tidegate_publish::plugins::{SCRIPT, bundled_name};
 
 use crate::error::CliError;
 
@@ -30,11 +32,11 @@ pub(crate) fn create(
 
 /// The bundled engine of scripts.
 fn engine(kind: ProjectKind) -> Option<&'static [u8]> {
-    let name = match kind {
-        ProjectKind::Sync => "script",
-        ProjectKind::Policy => "script-policy",
+    let kind = match kind {
+        ProjectKind::Sync => PluginKind::Sync,
+        ProjectKind::Policy => PluginKind::Policy,
     };
-    tidegate_bundled_plugins::find(name).map(|plugin| plugin.bytes)
+    tidegate_bundled_plugins::find(bundled_name(SCRIPT, kind)).map(|plugin| plugin.bytes)
 }
 
 /// Builds the plugins of a project.

@@ -8,7 +8,7 @@ use tidegate_core::config::{PluginReference, PluginUse, Sha256Hex, SignatureRefe
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plugin_signature::{MAX_SIGNATURE_BYTES, PluginSignatureError, SignedPlugin, verify};
 use tidegate_host::{AdmissionError, CodeCache, Engine, Plugin, PluginKind, limits};
-use tidegate_plugin_build::{EmbedError, embed_script};
+use tidegate_plugin_build::{EmbedError, embed_file};
 
 use crate::aws_error::AwsError;
 use crate::plugins::{SCRIPT, SCRIPT_POLICY, bundled_name};
@@ -44,9 +44,6 @@ pub enum ComponentError {
          install clang and build again"
     )]
     Omitted(String),
-    /// The script is not UTF-8.
-    #[error("the script `{0}` is not UTF-8; save it as UTF-8")]
-    ScriptText(String),
     /// The script cannot be put into the engine.
     #[error("cannot load the script `{path}`: {why}")]
     Script {
@@ -121,7 +118,6 @@ impl ComponentError {
             Self::Object(..) => ErrorKind::Cloud,
             Self::NotBundled { .. }
             | Self::Omitted(_)
-            | Self::ScriptText(_)
             | Self::Script { .. }
             | Self::File { .. }
             | Self::Digest { .. }
@@ -183,13 +179,6 @@ struct NoSignature {
     why: String,
 }
 
-/// The engine of a script, with its code.
-fn script(engine: &[u8], path: &str, code: Vec<u8>) -> Result<Vec<u8>, ComponentError> {
-    let code = String::from_utf8(code).map_err(|_| ComponentError::ScriptText(path.to_owned()))?;
-    let file = Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned());
-    embed_script(engine, &file, &code).map_err(|why| ComponentError::Script { path: path.to_owned(), why })
-}
-
 impl ComponentLoader {
     /// Fetches a plugin's component, and checks the digest of the file and its signature. There is no other way to a
     /// component.
@@ -215,7 +204,11 @@ impl ComponentLoader {
         }
         let signed = self.verify(plugin_use, &bytes, s3).await.map_err(Box::new)?;
         let bytes = match plugin {
-            PluginReference::Script(path) => script(self.files.bundled(bundled_name(SCRIPT, kind))?, path, bytes)?,
+            PluginReference::Script(path) => {
+                let engine = self.files.bundled(bundled_name(SCRIPT, kind))?;
+                embed_file(engine, Path::new(path), bytes)
+                    .map_err(|why| ComponentError::Script { path: path.clone(), why })?
+            }
             _ => bytes,
         };
         Ok(FetchedComponent { loader: self.clone(), bytes: bytes.into(), signed })

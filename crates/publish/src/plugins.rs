@@ -17,11 +17,11 @@ use crate::s3::S3;
 const GUARD: &str = "guard";
 
 /// The bundled engine of scripts. A component has one kind, so the one for policies has another name.
-pub(crate) const SCRIPT: &str = "script";
+pub const SCRIPT: &str = "script";
 pub(crate) const SCRIPT_POLICY: &str = "script-policy";
 
 /// The bundled plugin behind a name in the configuration.
-pub(crate) fn bundled_name(name: &str, kind: PluginKind) -> &str {
+pub fn bundled_name(name: &str, kind: PluginKind) -> &str {
     if name == SCRIPT && kind == PluginKind::Policy { SCRIPT_POLICY } else { name }
 }
 

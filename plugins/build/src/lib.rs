@@ -36,4 +36,4 @@ pub use languages::{
     Language, LanguageError, ProjectFile, ProjectKind, ToolError, UnknownKind, UnknownLanguage, build_project,
     build_script, new_project,
 };
-pub use script::{EmbedError, MAX_SCRIPT_BYTES, embed_script};
+pub use script::{EmbedError, MAX_SCRIPT_BYTES, embed_file, embed_script};

@@ -3,6 +3,8 @@
 //! The engine's core module imports a function that returns the code. [`with_code_segment`] replaces it by one that reads
 //! a data segment, which is empty in the bundled plugin. [`embed_script`] fills the segment.
 
+use std::path::Path;
+
 use wasm_encoder::{Component, DataSection, Function, Instruction, MemArg, Module, RawSection};
 use wasmparser::{BinaryReader, DataKind, DataSectionReader};
 
@@ -37,6 +39,9 @@ pub enum EmbedError {
     /// The code is too long.
     #[error("the code has {0} bytes, and the limit is {MAX_SCRIPT_BYTES}; remove what the plugin does not use")]
     TooLong(usize),
+    /// The code is not text.
+    #[error("it is not UTF-8; save it as UTF-8")]
+    NotText,
     /// The name has a line break.
     #[error("the file name has a line break; rename the file")]
     FileName,
@@ -142,6 +147,15 @@ pub fn embed_script(engine: &[u8], file: &str, code: &str) -> Result<Vec<u8>, Em
         }
     }
     if embedded { Ok(component.finish()) } else { Err(EmbedError::Engine(String::new())) }
+}
+
+/// The component of a script in a file. `code` is its content, and its name without folders is in messages.
+///
+/// # Errors
+/// [`EmbedError`].
+pub fn embed_file(engine: &[u8], path: &Path, code: Vec<u8>) -> Result<Vec<u8>, EmbedError> {
+    let code = String::from_utf8(code).map_err(|_| EmbedError::NotText)?;
+    embed_script(engine, &path.file_name().unwrap_or_default().to_string_lossy(), &code)
 }
 
 /// The module with its segment of code replaced; `None` if it has no such segment.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::tool::{ToolError, run};
 use super::{Language, ProjectKind, c, python};
-use crate::{BuiltPlugin, EmbedError, PluginBuild, PluginBuildError, build, embed_script};
+use crate::{BuiltPlugin, EmbedError, PluginBuild, PluginBuildError, build, embed_file};
 
 /// A project cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +47,13 @@ pub enum LanguageError {
     #[error(transparent)]
     Cargo(#[from] PluginBuildError),
     /// The code does not fit into the engine.
-    #[error(transparent)]
-    Embed(#[from] EmbedError),
+    #[error("cannot load the script `{path}`: {source}")]
+    Embed {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: EmbedError,
+    },
     /// The program was built without the engine of scripts.
     #[error(
         "this build of Tidegate has no engine for scripts, because there was no clang for WebAssembly; use a released binary, \
@@ -125,8 +130,8 @@ pub fn build_project(
         }
         Language::JavaScript => embed(&directory.join("plugin.js"), kind(directory)?, engine)?,
         Language::TypeScript => {
-            let (kind, code) = (kind(directory)?, bundle_typescript(directory)?);
-            embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, "plugin.ts", &code)?
+            let code = bundle_typescript(directory)?;
+            put_into(engine(kind(directory)?), &directory.join("plugin.ts"), code.into_bytes())?
         }
         Language::Python => python::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
         Language::C => c::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
@@ -161,9 +166,12 @@ fn embed(
     engine: impl FnOnce(ProjectKind) -> Option<&'static [u8]>,
 ) -> Result<Vec<u8>, LanguageError> {
     let code = std::fs::read(path).map_err(LanguageError::read(path))?;
-    let code = String::from_utf8(code).map_err(|_| LanguageError::Text(path.to_owned()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(embed_script(engine(kind).ok_or(LanguageError::NoEngine)?, &name, &code)?)
+    put_into(engine(kind), path, code)
+}
+
+fn put_into(engine: Option<&[u8]>, path: &Path, code: Vec<u8>) -> Result<Vec<u8>, LanguageError> {
+    let engine = engine.ok_or(LanguageError::NoEngine)?;
+    embed_file(engine, path, code).map_err(|source| LanguageError::Embed { path: path.to_owned(), source })
 }
 
 /// `plugin.ts` and what it imports, as one script.
