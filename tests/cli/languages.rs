@@ -193,6 +193,43 @@ fn typescript() {
     });
 }
 
+#[test]
+fn typescript_exceptions_have_the_lines_of_their_sources() {
+    let workshop = Workshop::new();
+    let project = workshop.create("typescript", "sync");
+    let source = include_str!("plugin_with_modes.ts");
+    workshop.write(&format!("{project}/plugin.ts"), source);
+    let library = "export type Key = string;\n\nexport function check(mode: string, key: Key): Key {\n    \
+        if (mode === \"imported\") throw new Error(`${key} is wrong`);\n    return key;\n}\n";
+    workshop.write(&format!("{project}/lib/check.ts"), library);
+    workshop.build(&project);
+    workshop.write("site/a.html", "<p>");
+    let component = format!("{project}/no-drafts.wasm");
+    let run = |mode: &str| {
+        let settings = json!({ "mode": mode }).to_string();
+        let output = workshop.output(&["plugin", "run", &component, "--from", "site", "--settings", &settings]);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{mode}: {output:?}"))
+    };
+    // A line ends with `// thrown by` and the modes that throw there.
+    let line = |mode: &str| {
+        let throws = |line: &str| {
+            line.rsplit_once("// thrown by ").is_some_and(|(_, modes)| modes.split(' ').any(|one| one == mode))
+        };
+        1 + source.lines().position(throws).unwrap_or_else(|| panic!("{mode}"))
+    };
+    for mode in
+        ["top", "helper", "generic", "member", "chain", "template", "argument", "imported", "callback", "last", "class"]
+    {
+        let result = run(mode);
+        let expected = format!("(plugin.ts:{})", line(mode));
+        assert!(result.to_string().contains(&expected), "{mode}: {expected} {result}");
+    }
+    // Without a reason, the reason is the line of `each`.
+    let result = run("");
+    let reason = format!("plugin.ts:{}", line("each"));
+    assert!(result["changes"][0].to_string().contains(&reason), "{reason}: {result}");
+}
+
 /// Components of another author's tool, which are composed of several.
 #[test]
 fn components_of_componentize_qjs_run() {

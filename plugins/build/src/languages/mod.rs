@@ -5,6 +5,7 @@
 //! | `new_project` | the files of a new project |
 //! | `project` | which language a project has, and building it |
 //! | `c`, `python` | the two languages that need bindings or a runtime |
+//! | `typescript` | the language that becomes another one |
 //! | `tool` | running the tools of a language |
 
 mod c;
@@ -12,6 +13,7 @@ mod new_project;
 mod project;
 mod python;
 mod tool;
+mod typescript;
 
 use std::fmt;
 use std::str::FromStr;

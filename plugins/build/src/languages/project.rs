@@ -2,10 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::tool::{ToolError, run};
-use super::{Language, ProjectKind, c, python};
+use super::tool::ToolError;
+use super::{Language, ProjectKind, c, python, typescript};
 use crate::{BuiltPlugin, EmbedError, PluginBuild, PluginBuildError, build, embed_file};
 
 /// A project cannot be built.
@@ -70,6 +69,9 @@ pub enum LanguageError {
         "cannot build C: there is no clang for WebAssembly; run `apt install clang lld`, or set CC_wasm32_unknown_unknown"
     )]
     NoClang,
+    /// The source map of a bundle cannot be read.
+    #[error("cannot read the source map of esbuild: {0}; use the version of the project's package.json")]
+    SourceMap(String),
     /// Bindings or the component cannot be made.
     #[error("cannot make the component: {0}")]
     Bindings(String),
@@ -130,7 +132,7 @@ pub fn build_project(
         }
         Language::JavaScript => embed(&directory.join("plugin.js"), kind(directory)?, engine)?,
         Language::TypeScript => {
-            let code = bundle_typescript(directory)?;
+            let code = typescript::bundle(directory, &work_directory(directory, language)?)?;
             put_into(engine(kind(directory)?), &directory.join("plugin.ts"), code.into_bytes())?
         }
         Language::Python => python::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
@@ -172,20 +174,4 @@ fn embed(
 fn put_into(engine: Option<&[u8]>, path: &Path, code: Vec<u8>) -> Result<Vec<u8>, LanguageError> {
     let engine = engine.ok_or(LanguageError::NoEngine)?;
     embed_file(engine, path, code).map_err(|source| LanguageError::Embed { path: path.to_owned(), source })
-}
-
-/// `plugin.ts` and what it imports, as one script.
-fn bundle_typescript(directory: &Path) -> Result<String, LanguageError> {
-    let directory = &directory.canonicalize().map_err(LanguageError::read(directory))?;
-    let local = directory.join("node_modules/.bin/esbuild");
-    let mut command = Command::new(if local.is_file() { local.as_os_str() } else { "esbuild".as_ref() });
-    command.current_dir(directory).args([
-        "plugin.ts",
-        "--bundle",
-        "--format=iife",
-        "--target=es2023",
-        "--charset=utf8",
-    ]);
-    let code = run(&mut command, "run `npm install` in the project")?;
-    String::from_utf8(code).map_err(|_| LanguageError::Text(directory.join("plugin.ts")))
 }
