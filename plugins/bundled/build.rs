@@ -92,7 +92,7 @@ fn build(root: &Path, out: &Path, names: &[&str]) -> Result<Components, Box<dyn 
         "cannot build the bundled plugins"
     })?;
     let name = |library: &str| library.strip_prefix("tidegate_plugin_").unwrap_or(library).replace('_', "-");
-    Ok(components.into_iter().map(|BuiltPlugin { library, component }| (name(&library), component)).collect())
+    Ok(components.into_iter().map(|BuiltPlugin { library, component, .. }| (name(&library), component)).collect())
 }
 
 /// The sources of the components: files, and folders that cargo watches recursively.

@@ -16,7 +16,7 @@ fn repository() -> PathBuf {
 }
 
 /// The path with the toolchains that `scripts/servers install languages` installs.
-fn path() -> OsString {
+pub(crate) fn path() -> OsString {
     let installed = repository().join(".tools/languages");
     let old = std::env::var_os("PATH").unwrap_or_default();
     let added = [installed.join("bin"), installed.join("node_modules/.bin")];
@@ -41,10 +41,15 @@ impl Workshop {
         fs::write(path, text).unwrap();
     }
 
-    fn output(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.current_dir(self.0.path()).env("XDG_CACHE_HOME", cache()).env("PATH", path());
-        command.args(["--local", "aws", "--json"]).args(arguments).output().unwrap()
+        command.args(["--local", "aws", "--json"]).args(arguments);
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     fn run(&self, arguments: &[&str]) -> Value {
@@ -300,6 +305,114 @@ fn python() {
 #[test]
 fn c() {
     run_in_both_worlds("c", |_, _| {});
+}
+
+#[test]
+fn go() {
+    run_in_both_worlds("go", |_, _| {});
+}
+
+#[test]
+fn go_components_are_equal_and_say_what_replaces_wasi() {
+    let build = |workshop: &Workshop| {
+        let project = workshop.create("go", "sync");
+        workshop.run(&["plugin", "build", &project, "--out", "sync"])[0].clone()
+    };
+    let (one, other) = (Workshop::new(), Workshop::new());
+    // Neither the folder nor a repository around it is in the component.
+    let git = Command::new("git").args(["init", "--quiet"]).current_dir(other.0.path()).status().unwrap();
+    assert!(git.success());
+    let (built, again) = (build(&one), build(&other));
+    assert_eq!(built, again);
+    let effect = |function: &str| {
+        let stubs = built["stubs"].as_array().unwrap();
+        stubs.iter().find(|stub| stub["function"] == function).map(|stub| stub["effect"].clone())
+    };
+    assert_eq!(effect("clock_time_get"), Some("the time of the run".into()));
+    assert_eq!(effect("fd_write"), Some("each line becomes a log record".into()));
+    assert_eq!(effect("proc_exit"), Some("a trap".into()));
+    assert_eq!(effect("random_get"), Some("the same bytes in every run".into()));
+    assert_eq!(effect("sock_recv"), None);
+}
+
+/// What a plugin in Go sees of the system, what its mistakes become, and every function of its package.
+#[test]
+fn go_has_a_clock_that_stands_still_and_no_files_and_a_panic_is_a_failure() {
+    let workshop = Workshop::new();
+    let project = workshop.create("go", "sync");
+    let source = include_str!("plugin_with_modes.go");
+    workshop.write(&format!("{project}/plugin.go"), source);
+    workshop.build(&project);
+    workshop.write("site/a.txt", "one two");
+    workshop.write("site/b.txt", "three");
+    let component = format!("{project}/no-drafts.wasm");
+    let run = |mode: &str, more: &[&str]| {
+        let settings = json!({ "mode": mode }).to_string();
+        let arguments = ["plugin", "run", &component, "--from", "site", "--settings", &settings];
+        let output = workshop.output(&[&arguments[..], more].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{mode}: {output:?}"))
+    };
+    let line = |part: &str| 1 + source.lines().position(|line| line.contains(part)).unwrap();
+    let log = |result: &Value| -> Vec<String> {
+        let records = result["failure"]["log"].as_array().or_else(|| result["usage"]["logs"].as_array()).unwrap();
+        records.iter().map(|record| record["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let printed = ["on one line", "on standard error", "not ended"];
+    for (mode, message) in [
+        ("index", format!("index out of range [2] with length 2 (plugin.go:{})", line("batch[len(batch)]"))),
+        ("nil", format!("nil pointer dereference (plugin.go:{})", line("missing.mode"))),
+        ("library", format!("negative Repeat count (plugin.go:{})", line("strings.Repeat"))),
+        ("error", "wrapped: mine (key `a.txt`, rule `/mode`)".to_owned()),
+        ("file", "open /etc/passwd: No such file or directory".to_owned()),
+        ("unread", "cannot read `c.txt`: the run has no such object (key `c.txt`)".to_owned()),
+        ("edge", "the site has no `[site.edge]`".to_owned()),
+    ] {
+        let result = run(mode, &[]);
+        let failure = result["failure"].to_string();
+        assert!(failure.contains(&message), "{mode}: {failure}");
+        assert_eq!(log(&result)[..3], printed, "{mode}");
+    }
+    // What Go does not let a plugin catch ends it, and the reason is in the log.
+    for (mode, message) in [("goroutine", "panic: in a goroutine"), ("exit", "leaving")] {
+        let result = run(mode, &[]);
+        assert!(result["failure"].to_string().contains("it trapped"), "{mode}: {result}");
+        assert!(log(&result).iter().any(|record| record == message), "{mode}: {result}");
+    }
+    // Nothing is random, and time passes only where a plugin waits.
+    let facts = run("facts", &[]);
+    assert_eq!(log(&facts)[..3], printed);
+    let facts = log(&facts);
+    assert_eq!(facts[3], "arguments 0, variables 0, 1s later, goroutine 7");
+    let again = log(&run("facts", &[]));
+    assert_eq!(again[4], facts[4], "randomness");
+    // Reads and edits of every kind.
+    let result = run("edits", &["--edge", "netlify"]);
+    assert_eq!(result["failure"], Value::Null, "{result}");
+    assert_eq!(log(&result)[3], "one, wo, three");
+    let changes = result["changes"].to_string();
+    for part in ["renamed.txt", "text/html", "no-store", "color", "/target/", "content-language"] {
+        assert!(changes.contains(part), "{part}: {changes}");
+    }
+    assert_eq!(result["rules"].as_array().unwrap().len(), 2, "{result}");
+}
+
+#[test]
+fn a_missing_toolchain_is_named_with_its_remedy() {
+    for (language, message) in [
+        ("typescript", "cannot run `esbuild`: it is not installed; run `npm install` in the project"),
+        ("python", "cannot run `componentize-py`: it is not installed; run `pip install componentize-py"),
+        ("go", "cannot run `go`: it is not installed; install Go 1.24 or later from https://go.dev/dl/"),
+        ("c", "there is no clang for WebAssembly; run `apt install clang lld`"),
+    ] {
+        let workshop = Workshop::new();
+        let project = workshop.create(language, "policy");
+        let mut command = workshop.command(&["plugin", "build", &project]);
+        let output =
+            command.env("PATH", workshop.at("empty")).env_remove("CC_wasm32_unknown_unknown").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(message), "{text}");
+    }
 }
 
 #[test]

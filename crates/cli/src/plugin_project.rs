@@ -49,14 +49,14 @@ pub(crate) fn script(path: &Path) -> Result<Vec<u8>, CliError> {
     build_script(path, engine).map_err(CliError::usage)
 }
 
-/// Builds the plugins of a project into a folder. Returns their names and files.
-pub(crate) fn build(directory: &Path, out: &Path) -> Result<Vec<(String, PathBuf, Vec<u8>)>, CliError> {
+/// Builds the plugins of a project into a folder. Returns them with their files.
+pub(crate) fn build(directory: &Path, out: &Path) -> Result<Vec<(PathBuf, BuiltPlugin)>, CliError> {
     let plugins = components(directory)?;
     std::fs::create_dir_all(out).map_err(CliError::write("directory", out))?;
-    let write = |BuiltPlugin { library, component }| {
-        let path = out.join(format!("{library}.wasm"));
-        std::fs::write(&path, &component).map_err(CliError::write("component", &path))?;
-        Ok((library, path, component))
+    let write = |plugin: BuiltPlugin| {
+        let path = out.join(format!("{}.wasm", plugin.library));
+        std::fs::write(&path, &plugin.component).map_err(CliError::write("component", &path))?;
+        Ok((path, plugin))
     };
     plugins.into_iter().map(write).collect()
 }

@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 use tidegate_core::identity::sha256;
 use tidegate_host::validate;
-use tidegate_plugin_build::{Language, ProjectKind};
+use tidegate_plugin_build::{Language, ProjectKind, StubbedImport};
 
 use crate::arguments::CommonArguments;
 use crate::error::{CliError, ExitStatus};
@@ -33,8 +33,11 @@ pub(crate) fn new(
 /// Builds the plugins of a project and prints them.
 pub(crate) fn build(common: &CommonArguments, directory: &Path, out: &Path) -> Result<ExitStatus, CliError> {
     let built = plugin_project::build(directory, out)?;
-    let components = built.iter().map(|(name, path, component)| ComponentInfo::new(path, name, component));
-    print(common, &components.collect::<Result<Vec<_>, _>>()?)
+    let components = built.into_iter().map(|(path, plugin)| {
+        let info = ComponentInfo::new(&path, &plugin.library, &plugin.component)?;
+        Ok(ComponentInfo { stubs: plugin.stubs, ..info })
+    });
+    print(common, &components.collect::<Result<Vec<_>, CliError>>()?)
 }
 
 /// Prints the bundled plugins.
@@ -61,6 +64,9 @@ struct ComponentInfo {
     kind: &'static str,
     bytes: u64,
     sha256: String,
+    /// What a build replaced, because there is no WASI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stubs: Vec<StubbedImport>,
 }
 
 impl ComponentInfo {
@@ -72,11 +78,26 @@ impl ComponentInfo {
             kind: identified.kind.as_str(),
             bytes: bytes.len() as u64,
             sha256: sha256(bytes),
+            stubs: Vec::new(),
         })
     }
 
     fn print(&self) {
-        let Self { path, kind, bytes, sha256, .. } = self;
+        let Self { path, kind, bytes, sha256, stubs, .. } = self;
         outln!("{}  {kind}  {}  sha256 {sha256}", path.display(), HumanBytes(*bytes));
+        // By effect, in the order of functions.
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for StubbedImport { function, effect } in stubs {
+            match groups.iter_mut().find(|(known, _)| known == effect) {
+                Some((_, functions)) => functions.push(function),
+                None => groups.push((effect, vec![function])),
+            }
+        }
+        if !groups.is_empty() {
+            outln!("  functions of WASI that it imports are replaced:");
+        }
+        for (effect, functions) in groups {
+            outln!("    {}: {effect}", functions.join(", "));
+        }
     }
 }

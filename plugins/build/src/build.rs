@@ -8,7 +8,7 @@ use std::{env, io};
 use serde::Deserialize;
 
 use crate::c_compiler::{FLAGS, VARIABLE, wasm_c_compiler};
-use crate::{ComponentizeError, component};
+use crate::{ComponentizeError, StubbedImport, component};
 
 /// The target of plugins: WebAssembly without a system interface.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -110,6 +110,8 @@ pub struct BuiltPlugin {
     pub library: String,
     /// The component.
     pub component: Vec<u8>,
+    /// What its core module imported of WASI, and what there is instead.
+    pub stubs: Vec<StubbedImport>,
 }
 
 /// Builds every `cdylib` of the packages, and returns them sorted by the names of their libraries.
@@ -141,7 +143,7 @@ pub fn build(plugins: PluginBuild<'_>) -> Result<Vec<BuiltPlugin>, PluginBuildEr
             let module = std::fs::read(&path).map_err(|source| PluginBuildError::Read { path, source })?;
             let component = component(&module)
                 .map_err(|source| PluginBuildError::Component { name: target.name.clone(), source })?;
-            components.push(BuiltPlugin { library: target.name.clone(), component });
+            components.push(BuiltPlugin { library: target.name.clone(), component, stubs: Vec::new() });
         }
     }
     if components.is_empty() {

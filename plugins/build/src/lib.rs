@@ -27,6 +27,7 @@ mod component;
 mod languages;
 mod replace_imports;
 mod script;
+mod wasi_stubs;
 
 pub use build::{BuiltPlugin, PluginBuild, PluginBuildError, TARGET, build};
 pub use c_compiler::wasm_c_compiler;
@@ -36,4 +37,6 @@ pub use languages::{
     Language, LanguageError, ProjectFile, ProjectKind, ToolError, UnknownKind, UnknownLanguage, build_project,
     build_script, new_project,
 };
+pub use replace_imports::ReplaceError;
 pub use script::{EmbedError, MAX_SCRIPT_BYTES, embed_file, embed_script};
+pub use wasi_stubs::{StubbedImport, stub_wasi};

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use wasm_encoder::reencode::{Error as ReencodeError, Reencode, utils};
 use wasm_encoder::{
-    CodeSection, DataCountSection, DataSection, Function, FunctionSection, ImportSection, Module, SectionId,
+    CodeSection, ConstExpr, DataCountSection, DataSection, Function, FunctionSection, GlobalSection, GlobalType,
+    ImportSection, Module, SectionId, ValType,
 };
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
+/// The interface of the contract with `log`, before its version.
+const LOG_INTERFACE: &str = "tidegate:plugin/log@";
+
 /// A module cannot be changed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReplaceError {
+pub enum ReplaceError {
     /// The bytes are not a valid module.
     #[error("it is not a valid core module: {0}")]
     Module(String),
@@ -41,8 +45,28 @@ pub(crate) struct ImportedFunction {
 pub(crate) struct ModuleIndexes {
     /// The function `cabi_realloc`.
     pub(crate) realloc: Option<u32>,
+    /// The import `log` of the contract.
+    pub(crate) log: Option<u32>,
     /// The segment with the data of the call.
     pub(crate) segment: u32,
+    /// The first of the added globals.
+    first_global: u32,
+}
+
+impl ModuleIndexes {
+    /// The index of an added global.
+    pub(crate) fn global(self, place: u32) -> u32 {
+        self.first_global.saturating_add(place)
+    }
+}
+
+/// What a module gets for its new functions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Additions<'a> {
+    /// One more segment, which is passive.
+    pub(crate) data: Option<&'a [u8]>,
+    /// Mutable globals of the type `i64` with these values.
+    pub(crate) globals: &'a [i64],
 }
 
 /// What a pass over the module finds.
@@ -51,19 +75,27 @@ struct FoundImports {
     imports: Vec<ImportedFunction>,
     defined: u32,
     realloc: Option<u32>,
+    log: Option<u32>,
+    /// Imported globals and those of the module.
+    globals: u32,
+    has_globals: bool,
     segments: u32,
     has_data_count: bool,
 }
 
-/// Replaces the imports for which `replacement` has a function. `data` becomes one more segment, which is passive.
+/// Replaces the imports for which `replacement` has a function.
 pub(crate) fn replace_imports(
     module: &[u8],
-    data: Option<&[u8]>,
+    additions: Additions<'_>,
     mut replacement: impl FnMut(&ImportedFunction, ModuleIndexes) -> Result<Option<Function>, ReplaceError>,
 ) -> Result<Vec<u8>, ReplaceError> {
     let found = find(module)?;
+    if !additions.globals.is_empty() && !found.has_globals {
+        return Err(ReplaceError::Unsupported("no globals"));
+    }
     // Which imports are replaced decides about the indexes, so ask for functions twice.
-    let unknown = ModuleIndexes { realloc: found.realloc, segment: found.segments };
+    let unknown =
+        ModuleIndexes { realloc: found.realloc, log: found.log, segment: found.segments, first_global: found.globals };
     let mut replaced = BTreeMap::new();
     for (old, import) in (0_u32..).zip(&found.imports) {
         if replacement(import, unknown)?.is_some() {
@@ -76,12 +108,12 @@ pub(crate) fn replace_imports(
         defined: found.defined,
         replaced,
         functions: Vec::new(),
-        data,
+        additions,
         segments: found.segments,
         has_data_count: found.has_data_count,
     };
-    let realloc = found.realloc.map(|old| encoder.new_index(old));
-    let indexes = ModuleIndexes { realloc, segment: found.segments };
+    let new = |old: Option<u32>| old.map(|old| encoder.new_index(old));
+    let indexes = ModuleIndexes { realloc: new(found.realloc), log: new(found.log), ..unknown };
     for (old, import) in (0_u32..).zip(&found.imports) {
         if encoder.replaced.contains_key(&old)
             && let Some(function) = replacement(import, indexes)?
@@ -103,9 +135,16 @@ fn find(module: &[u8]) -> Result<FoundImports, ReplaceError> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    if let TypeRef::Func(type_index) = import.ty {
-                        let (module, name) = (import.module.to_owned(), import.name.to_owned());
-                        found.imports.push(ImportedFunction { module, name, type_index });
+                    match import.ty {
+                        TypeRef::Func(type_index) => {
+                            let (module, name) = (import.module.to_owned(), import.name.to_owned());
+                            if module.starts_with(LOG_INTERFACE) && name == "log" {
+                                found.log = u32::try_from(found.imports.len()).ok();
+                            }
+                            found.imports.push(ImportedFunction { module, name, type_index });
+                        }
+                        TypeRef::Global(_) => found.globals = found.globals.saturating_add(1),
+                        _ => {}
                     }
                 }
             }
@@ -117,6 +156,10 @@ fn find(module: &[u8]) -> Result<FoundImports, ReplaceError> {
                         found.realloc = Some(export.index);
                     }
                 }
+            }
+            Payload::GlobalSection(section) => {
+                found.globals = found.globals.saturating_add(section.count());
+                found.has_globals = true;
             }
             Payload::DataCountSection { .. } => found.has_data_count = true,
             Payload::DataSection(section) => found.segments = section.count(),
@@ -136,7 +179,7 @@ struct Replacer<'a> {
     /// By the old index of each replaced import: its place among them.
     replaced: BTreeMap<u32, u32>,
     functions: Vec<(u32, Function)>,
-    data: Option<&'a [u8]>,
+    additions: Additions<'a>,
     segments: u32,
     has_data_count: bool,
 }
@@ -196,6 +239,19 @@ impl Reencode for Replacer<'_> {
         Ok(())
     }
 
+    fn parse_global_section(
+        &mut self,
+        globals: &mut GlobalSection,
+        section: wasmparser::GlobalSectionReader<'_>,
+    ) -> Encoded {
+        utils::parse_global_section(self, globals, section)?;
+        for value in self.additions.globals {
+            let kind = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
+            globals.global(kind, &ConstExpr::i64_const(*value));
+        }
+        Ok(())
+    }
+
     fn parse_code_section(&mut self, code: &mut CodeSection, section: wasmparser::CodeSectionReader<'_>) -> Encoded {
         utils::parse_code_section(self, code, section)?;
         for (_, function) in &self.functions {
@@ -205,7 +261,7 @@ impl Reencode for Replacer<'_> {
     }
 
     fn data_count(&mut self, count: u32) -> Result<u32, ReencodeError<Self::Error>> {
-        Ok(count.saturating_add(u32::from(self.data.is_some())))
+        Ok(count.saturating_add(u32::from(self.additions.data.is_some())))
     }
 
     fn intersperse_section_hook(
@@ -215,7 +271,7 @@ impl Reencode for Replacer<'_> {
         before: Option<SectionId>,
     ) -> Encoded {
         // Code that refers to segments needs their count first.
-        if before == Some(SectionId::Code) && self.data.is_some() && !self.has_data_count {
+        if before == Some(SectionId::Code) && self.additions.data.is_some() && !self.has_data_count {
             module.section(&DataCountSection { count: self.segments.saturating_add(1) });
         }
         Ok(())
@@ -223,7 +279,7 @@ impl Reencode for Replacer<'_> {
 
     fn parse_data_section(&mut self, data: &mut DataSection, section: wasmparser::DataSectionReader<'_>) -> Encoded {
         utils::parse_data_section(self, data, section)?;
-        if let Some(segment) = self.data {
+        if let Some(segment) = self.additions.data {
             data.passive(segment.iter().copied());
         }
         Ok(())

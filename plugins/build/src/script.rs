@@ -8,7 +8,7 @@ use std::path::Path;
 use wasm_encoder::{Component, DataSection, Function, Instruction, MemArg, Module, RawSection};
 use wasmparser::{BinaryReader, DataKind, DataSectionReader};
 
-use crate::replace_imports::{ReplaceError, replace_imports};
+use crate::replace_imports::{Additions, ReplaceError, replace_imports};
 
 /// The import of `plugins/script-engine`.
 const MODULE: &str = "tidegate:script/source";
@@ -66,7 +66,7 @@ fn segment(text: &str) -> Vec<u8> {
 pub(crate) fn with_code_segment(module: &[u8]) -> Result<Vec<u8>, ReplaceError> {
     let mut is_engine = false;
     let empty = segment("");
-    let replaced = replace_imports(module, Some(&empty), |import, indexes| {
+    let replaced = replace_imports(module, Additions { data: Some(&empty), globals: &[] }, |import, indexes| {
         if (import.module.as_str(), import.name.as_str()) == CLOCK {
             let mut zero = Function::new([]);
             zero.instruction(&Instruction::F64Const(0.0_f64.into())).instruction(&Instruction::End);

@@ -200,7 +200,7 @@ pub(crate) enum PluginCommand {
     New {
         /// Name of the plugin, and of its new folder
         name: String,
-        /// Language: rust, javascript, typescript, python or c
+        /// Language: rust, javascript, typescript, python, c or go
         #[arg(long = "lang", value_name = "LANGUAGE", default_value = "javascript")]
         language: Language,
         /// Kind: sync or policy

@@ -74,7 +74,7 @@ impl Subject {
         let built = plugin_project::components(project)?;
         let names: Vec<String> = built.iter().map(|plugin| format!("`{}`", plugin.library)).collect();
         match <[BuiltPlugin; 1]>::try_from(built) {
-            Ok([BuiltPlugin { library, component }]) => {
+            Ok([BuiltPlugin { library, component, .. }]) => {
                 Ok(Self { name: format!("{library}.wasm"), bytes: component, origin: SubjectOrigin::Project })
             }
             Err(_) => Err(CliError::Usage(format!(

@@ -4,13 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use wit_bindgen_c::Opts;
-use wit_bindgen_core::Files;
-use wit_component::ComponentEncoder;
-use wit_parser::Resolve;
 
 use super::project::LanguageError;
 use super::tool::run;
-use super::{CONTRACT, ProjectKind};
+use super::{ProjectKind, contract};
 use crate::c_compiler::wasm_c_compiler;
 
 /// The part of the C library that the bindings use.
@@ -23,17 +20,7 @@ const LIBRARY: [(&str, &str); 4] = [
 
 /// The bindings of a world: a header, a source file, and an object with the type of the component.
 pub(super) fn bindings(kind: ProjectKind) -> Result<Vec<(String, Vec<u8>)>, LanguageError> {
-    let mut resolve = Resolve::default();
-    let world = resolve
-        .push_str("plugin.wit", CONTRACT)
-        .and_then(|package| resolve.select_world(&[package], Some(kind.world())))
-        .map_err(|error| LanguageError::Bindings(format!("{error:#}")))?;
-    let mut files = Files::default();
-    let mut generator = Opts::default().build();
-    generator
-        .generate(&mut resolve, world, &mut files)
-        .map_err(|error| LanguageError::Bindings(format!("{error:#}")))?;
-    Ok(files.iter().map(|(name, content)| (name.to_owned(), content.to_owned())).collect())
+    contract::bindings(Opts::default().build(), kind)
 }
 
 /// Builds every `.c` file of a project.
@@ -70,7 +57,5 @@ pub(super) fn build(directory: &Path, kind: ProjectKind, work: &Path) -> Result<
         .arg(&module);
     run(&mut command, "run `apt install clang lld`")?;
     let bytes = std::fs::read(&module).map_err(LanguageError::read(&module))?;
-    let mut encoder = ComponentEncoder::default();
-    let encoded = encoder.validate(true).module(&bytes).and_then(ComponentEncoder::encode);
-    encoded.map_err(|error| LanguageError::Bindings(format!("{error:#}")))
+    contract::component(&bytes)
 }

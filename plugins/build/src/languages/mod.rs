@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `new_project` | the files of a new project |
 //! | `project` | which language a project has, and building it |
-//! | `c`, `python` | the two languages that need bindings or a runtime |
+//! | `c`, `go`, `python` | the languages that need bindings or a runtime |
 //! | `typescript` | the language that becomes another one |
+//! | `contract` | bindings from the contract, and components with its types |
 //! | `tool` | running the tools of a language |
 
 mod c;
+mod contract;
+mod go;
 mod new_project;
 mod project;
 mod python;
@@ -35,6 +38,8 @@ pub enum Language {
     Python,
     /// C, with clang.
     C,
+    /// Go, whose WASI is replaced.
+    Go,
 }
 
 /// The world that a project is for.
@@ -48,7 +53,7 @@ pub enum ProjectKind {
 
 impl Language {
     /// Every language.
-    pub const ALL: [Self; 5] = [Self::Rust, Self::JavaScript, Self::TypeScript, Self::Python, Self::C];
+    pub const ALL: [Self; 6] = [Self::Rust, Self::JavaScript, Self::TypeScript, Self::Python, Self::C, Self::Go];
 
     /// The name, as on the command line.
     #[must_use]
@@ -59,6 +64,7 @@ impl Language {
             Self::TypeScript => "typescript",
             Self::Python => "python",
             Self::C => "c",
+            Self::Go => "go",
         }
     }
 }
@@ -71,7 +77,7 @@ impl fmt::Display for Language {
 
 /// Text that names no language.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown language `{0}`; use rust, javascript, typescript, python or c")]
+#[error("unknown language `{0}`; use rust, javascript, typescript, python, c or go")]
 pub struct UnknownLanguage(String);
 
 impl FromStr for Language {
@@ -109,6 +115,3 @@ impl FromStr for ProjectKind {
         }
     }
 }
-
-/// The contract.
-pub(crate) const CONTRACT: &str = include_str!("../../wit/plugin.wit");

@@ -1,7 +1,7 @@
 //! The files of a new project: an example that builds, and a small site to try it on.
 
 use super::project::KIND_FILE;
-use super::{Language, ProjectKind, c};
+use super::{Language, ProjectKind, c, go};
 use crate::LanguageError;
 
 /// A file of a new project.
@@ -95,6 +95,7 @@ pub fn new_project(name: &str, language: Language, kind: ProjectKind) -> Result<
             let headers = c::bindings(kind)?.into_iter().filter(|(name, _)| name.ends_with(".h"));
             files.extend(headers.map(|(path, content)| ProjectFile { path, content }));
         }
+        Language::Go => files.extend(go::files(name, kind)?),
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
@@ -114,6 +115,9 @@ fn readme(language: Language) -> String {
         }
         Language::C => {
             "Building needs clang and lld: `apt install clang lld`. The header is generated; do not edit it."
+        }
+        Language::Go => {
+            "Building needs Go 1.24 or later, and downloads nothing. The packages in `tidegate` and `internal/wit` are generated; do\nnot edit them. Printed lines are log records, a panic is a failure with its line, and there are no files."
         }
     };
     format!(

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::tool::ToolError;
-use super::{Language, ProjectKind, c, python, typescript};
+use super::{Language, ProjectKind, c, go, python, typescript};
 use crate::{BuiltPlugin, EmbedError, PluginBuild, PluginBuildError, build, embed_file};
 
 /// A project cannot be built.
@@ -12,7 +12,7 @@ use crate::{BuiltPlugin, EmbedError, PluginBuild, PluginBuildError, build, embed
 pub enum LanguageError {
     /// The folder has no source of a known language.
     #[error(
-        "`{0}` has no plugin: no `Cargo.toml`, `plugin.js`, `plugin.ts`, `plugin.py` or `plugin.c`; create one with `tidegate plugin new`"
+        "`{0}` has no plugin: no `Cargo.toml`, `plugin.js`, `plugin.ts`, `plugin.py`, `plugin.c` or `go.mod`; create one with `tidegate plugin new`"
     )]
     NoProject(PathBuf),
     /// The folder does not say which kind of plugin it is.
@@ -99,6 +99,7 @@ fn language(directory: &Path) -> Result<Language, LanguageError> {
         ("plugin.js", Language::JavaScript),
         ("plugin.py", Language::Python),
         ("plugin.c", Language::C),
+        ("go.mod", Language::Go),
     ];
     let found = files.into_iter().find(|(file, _)| directory.join(file).is_file());
     found.map(|(_, language)| language).ok_or_else(|| LanguageError::NoProject(directory.to_owned()))
@@ -123,6 +124,7 @@ pub fn build_project(
     engine: impl FnOnce(ProjectKind) -> Option<&'static [u8]>,
 ) -> Result<Vec<BuiltPlugin>, LanguageError> {
     let language = language(directory)?;
+    let mut stubs = Vec::new();
     let component = match language {
         Language::Rust => {
             let target = directory.join("target");
@@ -137,10 +139,15 @@ pub fn build_project(
         }
         Language::Python => python::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
         Language::C => c::build(directory, kind(directory)?, &work_directory(directory, language)?)?,
+        Language::Go => {
+            let built = go::build(directory, kind(directory)?, &work_directory(directory, language)?)?;
+            stubs = built.1;
+            built.0
+        }
     };
     let path = directory.canonicalize().map_err(LanguageError::read(directory))?;
     let library = path.file_name().map_or_else(|| "plugin".to_owned(), |name| name.to_string_lossy().into_owned());
-    Ok(vec![BuiltPlugin { library, component }])
+    Ok(vec![BuiltPlugin { library, component, stubs }])
 }
 
 /// The folder for what a build writes before the component.

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::ProjectKind;
+use super::contract::CONTRACT;
 use super::project::LanguageError;
 use super::tool::run;
-use super::{CONTRACT, ProjectKind};
 
 /// Builds `plugin.py` of a project.
 pub(super) fn build(directory: &Path, kind: ProjectKind, work: &Path) -> Result<Vec<u8>, LanguageError> {

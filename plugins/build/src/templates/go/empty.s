@@ -1,0 +1,1 @@
+// Go needs this file for functions without a body.
