@@ -2,14 +2,19 @@
 
 import json
 
-from tidegate import exported
+from tidegate import exported, validated
 
-from componentize_py_types import Err
 from wit_world import exports
-from wit_world.exports import policy, settings
+from wit_world.exports import policy
 from wit_world.imports import types
 
 DEFAULTS = {"max-page-bytes": 100_000}
+
+
+def check(given):
+    limit = given["max-page-bytes"]
+    if not isinstance(limit, int) or limit <= 0:
+        yield "max-page-bytes", "use a number above 0"
 
 
 class State:
@@ -21,19 +26,7 @@ class State:
 
 class Settings(exports.Settings):
     def validate(self, text):
-        try:
-            given = json.loads(text)
-        except ValueError as error:
-            raise Err([settings.Issue("", f"it is not JSON: {error}")]) from None
-        if not isinstance(given, dict):
-            raise Err([settings.Issue("", "use an object")])
-        issues = [settings.Issue(f"/{name}", "unknown setting") for name in given if name not in DEFAULTS]
-        limit = given.get("max-page-bytes", DEFAULTS["max-page-bytes"])
-        if not isinstance(limit, int) or limit <= 0:
-            issues.append(settings.Issue("/max-page-bytes", "use a number above 0"))
-        if issues:
-            raise Err(issues)
-        return json.dumps({"max-page-bytes": limit}, separators=(",", ":"))
+        return validated(text, DEFAULTS, check)
 
 
 def finding(severity, code, message, key=None):

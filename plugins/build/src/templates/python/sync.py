@@ -2,14 +2,19 @@
 
 import json
 
-from tidegate import exported, fail
+from tidegate import exported, fail, validated
 
-from componentize_py_types import Err, Ok
+from componentize_py_types import Ok
 from wit_world import exports
-from wit_world.exports import settings, sync
+from wit_world.exports import sync
 from wit_world.imports import content, types
 
 DEFAULTS = {"marker": '<meta name="draft"'}
+
+
+def check(given):
+    if not isinstance(given["marker"], str) or given["marker"] == "":
+        yield "marker", "use a text that is not empty"
 
 
 class State:
@@ -21,19 +26,7 @@ class State:
 
 class Settings(exports.Settings):
     def validate(self, text):
-        try:
-            given = json.loads(text)
-        except ValueError as error:
-            raise Err([settings.Issue("", f"it is not JSON: {error}")]) from None
-        if not isinstance(given, dict):
-            raise Err([settings.Issue("", "use an object")])
-        issues = [settings.Issue(f"/{name}", "unknown setting") for name in given if name not in DEFAULTS]
-        marker = given.get("marker", DEFAULTS["marker"])
-        if not isinstance(marker, str) or marker == "":
-            issues.append(settings.Issue("/marker", "use a text that is not empty"))
-        if issues:
-            raise Err(issues)
-        return json.dumps({"marker": marker}, separators=(",", ":"))
+        return validated(text, DEFAULTS, check)
 
 
 @exported

@@ -1,12 +1,14 @@
-"""Turns exceptions into failures with a line, and `print` into log records.
+"""Turns exceptions into failures with a line, and `print` into log records, and checks settings.
 
 Import it first. Decorate the classes that the plugin exports with `@exported`.
 """
 
 import functools
+import json
 import sys
 
 from componentize_py_types import Err
+from wit_world.exports import settings
 from wit_world.imports import log, types
 
 
@@ -32,6 +34,23 @@ class _Log:
 def fail(message, code="python", key=None, rule=""):
     """A failure to raise: it denies the run."""
     return Err(types.Failure(code=code, message=message, key=key, rule=rule, attributes=[]))
+
+
+def validated(text, defaults, check=lambda given: ()):
+    """The canonical form of settings: JSON over the defaults. `check` yields the name and message of each mistake."""
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise Err([settings.Issue("", f"it is not JSON: {error}")]) from None
+    if not isinstance(given, dict):
+        raise Err([settings.Issue("", "use an object")])
+    chosen = {name: given.get(name, default) for name, default in defaults.items()}
+    issues = [(name, "unknown setting") for name in given if name not in defaults]
+    issues += check(chosen)
+    if issues:
+        pointer = lambda name: "/" + name.replace("~", "~0").replace("/", "~1")
+        raise Err([settings.Issue(pointer(name), message) for name, message in issues])
+    return json.dumps(chosen, separators=(",", ":"))
 
 
 def _line(error):
