@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tidegate_tests::binary::{binary, cache};
 
-use crate::TestDirectory;
 use crate::first_hour::send;
+use crate::{TestDirectory, languages};
 
 const SITE: &str = r#"
 [[site]]
@@ -226,7 +226,7 @@ struct Watch {
 impl Watch {
     fn start(directory: &TestDirectory, arguments: &[&str]) -> Self {
         let mut command = Command::new(binary());
-        command.current_dir(directory.path()).env("XDG_CACHE_HOME", cache());
+        command.current_dir(directory.path()).env("XDG_CACHE_HOME", cache()).env("PATH", languages::path());
         let arguments = [&["--json", "plugin", "run"], arguments, &["--watch"]].concat();
         let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -271,4 +271,33 @@ fn watch_runs_again_when_the_plugin_or_the_source_changes() {
     watch.next(|result| result["objects"] == 4);
     send("-INT", &watch.child);
     assert_eq!(watch.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn watch_builds_a_project_again_when_a_source_changes() {
+    // What a build writes beside its sources is different in each language.
+    for (language, file) in [("javascript", "plugin.js"), ("c", "plugin.c"), ("go", "plugin.go")] {
+        let directory = TestDirectory::new(SITE);
+        let (code, created) = directory.json(&["plugin", "new", "no-drafts", "--lang", language]);
+        assert_eq!(code, 0, "{created}");
+        let source = directory.path().join("no-drafts").join(file);
+        let text = fs::read_to_string(&source).unwrap();
+        let has_reason = |result: &Value, reason: &str| {
+            result["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["reason"] == reason))
+        };
+        let mut watch = Watch::start(&directory, &["no-drafts", "--from", "no-drafts/site"]);
+        watch.next(|result| has_reason(result, "marked as a draft"));
+        // The build is no change: nothing runs again.
+        let again = watch.lines.recv_timeout(Duration::from_secs(2));
+        assert!(again.is_err(), "{language}: {again:?}");
+        fs::write(&source, text.replace("marked as a draft", "not finished")).unwrap();
+        watch.next(|result| has_reason(result, "not finished"));
+        // An error of the compiler does not end it.
+        fs::write(&source, format!("{text}\n)")).unwrap();
+        watch.next(|result| !result["error"].is_null() || !result["failure"].is_null());
+        fs::write(&source, &text).unwrap();
+        watch.next(|result| has_reason(result, "marked as a draft"));
+        send("-INT", &watch.child);
+        assert_eq!(watch.child.wait().unwrap().code(), Some(0), "{language}");
+    }
 }
