@@ -1,6 +1,6 @@
 """Runs the benchmark. Called by scripts/bench.
 
-Writes figures, releases and function, as .json and .md, to the output directory. README.md describes the method.
+Writes figures, releases, function and languages, as .json and .md, to the output directory. README.md describes the method.
 """
 
 import argparse
@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 import corpus
 import function
 import function_tables
+import languages
 import machine
 import release_tables
 import releases
@@ -56,7 +57,7 @@ def main():
     parser.add_argument("--peers", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["tools", "releases", "function"], help="one part; all if absent")
+    parser.add_argument("--only", choices=["tools", "releases", "function", "languages"], help="one part; all if absent")
     options = parser.parse_args()
     if options.rounds < 3:
         parser.error("a median needs at least 3 rounds")
@@ -79,6 +80,9 @@ def main():
             measured = function.run(harness, options.rounds)
             figures = {**date_and_machine(), **measured, "other_work": other_work(harness, before)}
         write_figures(options, "function", figures, function_tables.text(figures))
+    if options.only in (None, "languages"):
+        figures = languages.run(options.binaries, options.rounds)
+        write_figures(options, "languages", figures, languages.text(figures))
     return 1 if failed else 0
 
 
