@@ -310,6 +310,12 @@ fn c() {
 #[test]
 fn go() {
     run_in_both_worlds("go", |_, _| {});
+    // Names that mean something to Go, or that no file on Windows may have.
+    let workshop = Workshop::new();
+    for name in ["vendor", "aux", "internal", "main"] {
+        workshop.run(&["plugin", "new", name, "--lang", "go"]);
+        workshop.build(name);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/no-drafts/tidegate"
+	"example.com/no-drafts-plugin/tidegate"
 )
 
 type Settings struct {

@@ -41,7 +41,7 @@ const RUNTIME: &str = "go.bytecodealliance.org/pkg/wit/";
 
 /// The files of a new project, without what every language has. `{{name}}` stands for its name.
 pub(super) fn files(name: &str, kind: ProjectKind) -> Result<Vec<ProjectFile>, LanguageError> {
-    let package = format!("example.com/{name}/internal/wit");
+    let package = format!("example.com/{name}-plugin/internal/wit");
     let options = Opts {
         // Whether there is a `gofmt` must not matter.
         format: Format::from_str("false").unwrap_or_default(),

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"example.com/{{name}}/tidegate"
+	"example.com/{{name}}-plugin/tidegate"
 )
 
 // Settings are those of the plugin, with their names in JSON. `{}` must be valid, so every one has a default.

@@ -4,7 +4,7 @@ package main
 import (
 	"strings"
 
-	"example.com/{{name}}/tidegate"
+	"example.com/{{name}}-plugin/tidegate"
 )
 
 const headBytes = 1024

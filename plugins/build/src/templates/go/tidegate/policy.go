@@ -1,10 +1,10 @@
 package tidegate
 
 import (
-	"example.com/{{name}}/internal/wit/export_tidegate_plugin_policy"
-	wit_policy "example.com/{{name}}/internal/wit/tidegate_plugin_policy"
-	wit_types "example.com/{{name}}/internal/wit/tidegate_plugin_types"
-	wit "example.com/{{name}}/internal/wit/types"
+	"example.com/{{name}}-plugin/internal/wit/export_tidegate_plugin_policy"
+	wit_policy "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_policy"
+	wit_types "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_types"
+	wit "example.com/{{name}}-plugin/internal/wit/types"
 )
 
 type (

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/{{name}}/internal/wit/export_tidegate_plugin_settings"
-	wit_settings "example.com/{{name}}/internal/wit/tidegate_plugin_settings"
-	wit "example.com/{{name}}/internal/wit/types"
+	"example.com/{{name}}-plugin/internal/wit/export_tidegate_plugin_settings"
+	wit_settings "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_settings"
+	wit "example.com/{{name}}-plugin/internal/wit/types"
 )
 
 // Issues are the mistakes in settings.

@@ -3,11 +3,11 @@ package tidegate
 import (
 	"fmt"
 
-	"example.com/{{name}}/internal/wit/export_tidegate_plugin_sync"
-	edge "example.com/{{name}}/internal/wit/tidegate_plugin_edge"
-	wit_sync "example.com/{{name}}/internal/wit/tidegate_plugin_sync"
-	wit_types "example.com/{{name}}/internal/wit/tidegate_plugin_types"
-	wit "example.com/{{name}}/internal/wit/types"
+	"example.com/{{name}}-plugin/internal/wit/export_tidegate_plugin_sync"
+	edge "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_edge"
+	wit_sync "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_sync"
+	wit_types "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_types"
+	wit "example.com/{{name}}-plugin/internal/wit/types"
 )
 
 type (

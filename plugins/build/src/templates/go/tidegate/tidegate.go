@@ -13,11 +13,11 @@ import (
 	"strings"
 	"unsafe"
 
-	content "example.com/{{name}}/internal/wit/tidegate_plugin_content"
-	wit_log "example.com/{{name}}/internal/wit/tidegate_plugin_log"
-	wit_types "example.com/{{name}}/internal/wit/tidegate_plugin_types"
-	wit "example.com/{{name}}/internal/wit/types"
-	_ "example.com/{{name}}/internal/wit/wit_exports"
+	content "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_content"
+	wit_log "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_log"
+	wit_types "example.com/{{name}}-plugin/internal/wit/tidegate_plugin_types"
+	wit "example.com/{{name}}-plugin/internal/wit/types"
+	_ "example.com/{{name}}-plugin/internal/wit/wit_exports"
 )
 
 type (

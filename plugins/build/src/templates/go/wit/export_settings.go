@@ -2,8 +2,8 @@
 package export_tidegate_plugin_settings
 
 import (
-	"example.com/{{name}}/internal/wit/tidegate_plugin_settings"
-	"example.com/{{name}}/internal/wit/types"
+	"example.com/{{name}}-plugin/internal/wit/tidegate_plugin_settings"
+	"example.com/{{name}}-plugin/internal/wit/types"
 )
 
 var Validate func(settings string) types.Result[string, []tidegate_plugin_settings.Issue]

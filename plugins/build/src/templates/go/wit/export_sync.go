@@ -2,8 +2,8 @@
 package export_tidegate_plugin_sync
 
 import (
-	"example.com/{{name}}/internal/wit/tidegate_plugin_sync"
-	"example.com/{{name}}/internal/wit/types"
+	"example.com/{{name}}-plugin/internal/wit/tidegate_plugin_sync"
+	"example.com/{{name}}-plugin/internal/wit/types"
 )
 
 var (
