@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use tidegate_plugin_build::{Language, LanguageError, ProjectKind, build_project, embed_script, new_project};
+use tidegate_plugin_build::{
+    EmbedError, Language, LanguageError, ProjectKind, build_project, embed_file, embed_script, new_project,
+};
 
 fn create(directory: &Path, language: Language, kind: ProjectKind) {
     for file in new_project("no-drafts", language, kind).unwrap() {
@@ -59,4 +61,6 @@ fn only_the_engine_takes_code() {
     assert!(error.to_string().contains("is not the engine"), "{error}");
     assert!(embed_script(b"\0asm", "a\nb", "").unwrap_err().to_string().contains("line break"));
     assert!(embed_script(b"\0asm\x0d\0\x01\0\x01\x7f", "plugin.js", "").is_err());
+    let error = embed_file(b"\0asm\x0d\0\x01\0", Path::new("rules.js"), vec![0xff]).unwrap_err();
+    assert!(matches!(error, EmbedError::NotText), "{error}");
 }

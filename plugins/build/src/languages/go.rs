@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::str::FromStr as _;
 
 use wit_bindgen_go::{Format, Opts};
 
@@ -44,7 +43,7 @@ pub(super) fn files(name: &str, kind: ProjectKind) -> Result<Vec<ProjectFile>, L
     let package = format!("example.com/{name}-plugin/internal/wit");
     let options = Opts {
         // Whether there is a `gofmt` must not matter.
-        format: Format::from_str("false").unwrap_or_default(),
+        format: Format::False,
         pkg_name: Some(package.clone()),
         ..Opts::default()
     };
