@@ -57,7 +57,7 @@ impl SyncPlugin for NoDrafts {
                 decisions.exclude(index, &Pointer::root().member("marker"), "marked as a draft");
             }
         }
-        for (index, entry) in batch.iter().enumerate().filter(|(_, entry)| entry.key.ends_with(".json")) {
+        for (index, _) in batch.iter().enumerate().filter(|(_, entry)| entry.key.ends_with(".json")) {
             let edits = vec![Edit::header("cache-control", "no-store")];
             decisions.publish(index, edits, &Pointer::root(), "data is never cached");
         }
