@@ -147,10 +147,15 @@ fn run_in_both_worlds(language: &str, prepare: impl Fn(&Workshop, &str)) {
         let project = workshop.create(language, kind);
         prepare(&workshop, &project);
         let used = workshop.build(&project);
+        let component = used.split('"').nth(1).unwrap();
+        let refused = workshop.output(&["plugin", "check", component, "--settings", r#"{"more":1}"#]);
+        let text = String::from_utf8_lossy(&refused.stdout).into_owned();
+        let mistake =
+            if language == "c" { "the plugin has no settings" } else { r#""pointer":"/more","message":"unknown"# };
+        assert!(refused.status.code() == Some(2) && text.contains(mistake), "{language}, {kind}: {text}");
         match kind {
             "sync" => {
                 assert_eq!(workshop.published(&used), golden_published(), "{language}");
-                let component = used.split('"').nth(1).unwrap();
                 workshop.run(&["plugin", "record", component, "--from", "site", "--out", "site.jsonl"]);
                 workshop.run(&["plugin", "replay", component, "site.jsonl", "--batch", "1"]);
             }
