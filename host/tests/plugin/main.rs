@@ -16,6 +16,8 @@ mod figures;
 mod good;
 mod grants;
 mod hostile;
+#[cfg(feature = "compile")]
+mod majors;
 mod malformed;
 mod observe;
 #[cfg(all(target_os = "linux", feature = "compile"))]
