@@ -311,7 +311,7 @@ impl TraceEffects {
     fn append_to(self, trail: &mut Vec<TraceStep>, context: &DecisionContext<'_>, rule: &str, reason: &str) {
         if let Some(effects) = self.0 {
             let (plugin, rule, reason) = (context.plugin.to_owned(), rule.to_owned(), reason.to_owned());
-            trail.push(TraceStep { plugin, rule, reason, effects });
+            trail.push(TraceStep { plugin, rule, reason, effects, observed: false });
         }
     }
 }

@@ -59,7 +59,7 @@ mod instance;
 mod kind;
 pub mod limits;
 mod loaded;
-mod observe;
+mod observe_only;
 pub mod observed;
 pub mod policy;
 mod profile;

@@ -15,7 +15,7 @@ use super::content_server::ContentServer;
 use super::instance::{Instance, RunSpec, START, run};
 use super::limits::Limits;
 use super::loaded::LinkedPlugin;
-use super::observe::failure_finding;
+use super::observe_only::failure_finding;
 use super::wire::{with_changes, with_run};
 
 /// Runs every policy, even after a denial. Returns one judgement for each, in the order of `policies`. A trap, a spent

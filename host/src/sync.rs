@@ -26,7 +26,7 @@ use super::content_server::ContentServer;
 use super::instance::{Instance, RunSpec, START, run};
 use super::limits::Limits;
 use super::loaded::LinkedPlugin;
-use super::observe::observe;
+use super::observe_only::observe;
 use super::wire::{with_entries, with_run};
 
 const DECIDE: &str = "sync.decide";
@@ -68,7 +68,7 @@ pub fn transform(
     let (mut findings, mut usages, mut observed) = (Vec::new(), Vec::new(), Vec::new());
     for configured in plugins {
         if configured.mode() == PluginMode::Observe {
-            let watched = observe(configured, &desired, facts, content);
+            let watched = observe(configured, &mut desired, facts, content, trace);
             findings.extend(watched.findings);
             observed.push(watched.decisions);
             usages.push(watched.usage);

@@ -196,6 +196,12 @@ fn an_observed_plugin_is_shown_in_plans_and_reports() {
     assert_eq!(planned["observed"][0]["edits"], json!({ "exclude": 1 }), "{planned}");
     assert_eq!(planned["observed"][0]["examples"][0]["key"], "drafts/a.html");
     assert_eq!(planned["plan"]["totals"]["create"], 2);
+    let (_, shown) = text(&directory, &["explain", "docs", "drafts/a.html"]);
+    assert!(shown.contains("`plugins/exclude.wasm`, observed, would decide: matches `drafts/`"), "{shown}");
+    let (_, explained) = directory.json(&["explain", "docs", "drafts/a.html"]);
+    let step = &explained[0]["trail"][0];
+    assert_eq!((&step["observed"], &step["effects"]), (&json!(true), &json!(["excluded"])), "{explained}");
+    assert_eq!(explained[0]["status"], "published");
     let (code, report) = directory.json(&["publish", "docs"]);
     assert_eq!((code, &report["done"]["written"]), (0, &Value::from(2)), "{report}");
     assert_eq!(report["observed"], planned["observed"]);

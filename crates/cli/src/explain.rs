@@ -143,12 +143,13 @@ impl Explanation {
         }
         for step in &self.trail {
             let rule = if step.rule.is_empty() { String::new() } else { format!(" [{}]", step.rule) };
-            outln!("  `{}`: {}{DIM}{rule}{DIM:#}", step.plugin, step.reason);
+            let observed = if step.observed { ", observed, would decide" } else { "" };
+            outln!("  `{}`{observed}: {}{DIM}{rule}{DIM:#}", step.plugin, step.reason);
             for effect in &step.effects {
                 outln!("    {DIM}{effect}{DIM:#}");
             }
         }
-        if self.trail.is_empty() {
+        if self.trail.iter().all(|step| step.observed) {
             outln!("  {DIM}no plugin changed it{DIM:#}");
         }
     }

@@ -48,6 +48,9 @@ pub struct TraceStep {
     pub reason: String,
     /// The changes, for people: `content-type: text/html`, `renamed from x`.
     pub effects: Vec<String>,
+    /// Whether the plugin is only observed, so that nothing was changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
 }
 
 /// An object of the artifact that is not published.
@@ -130,6 +133,13 @@ impl DesiredSite {
     #[must_use]
     pub fn excluded(&self) -> &[ExcludedObject] {
         &self.excluded
+    }
+
+    /// Adds a decision to the trail of the entry at this position.
+    pub fn add_step(&mut self, position: usize, step: TraceStep) {
+        if let Some(entry) = self.entries.get_mut(position) {
+            entry.trail.push(step);
+        }
     }
 
     /// The entry under `key`.

@@ -187,7 +187,7 @@ impl ListingExclusion {
             if self.is_folder() { format!("excluded with the folder `{self}`") } else { "excluded".to_owned() };
         let ExclusionRule { plugin, rule, reason } = &*self.rule;
         let (plugin, rule, reason) = ((*plugin).to_owned(), rule.clone(), reason.clone());
-        TraceStep { plugin, rule, reason, effects: vec![effect] }
+        TraceStep { plugin, rule, reason, effects: vec![effect], observed: false }
     }
 }
 

@@ -36,6 +36,19 @@ fn decisions_of_an_observed_plugin_are_counted_and_not_applied() {
 }
 
 #[test]
+fn a_trace_has_what_an_observed_plugin_would_decide() {
+    let engine = crate::support::engine();
+    let observed = configure(&sync_guest(&engine), "everything@decide").with_mode(PluginMode::Observe);
+    let files = site();
+    let traced = transform(&[observed], &files.artifact(), &facts(), &files, Trace::On).unwrap();
+    let entries = traced.desired.entries();
+    assert_eq!(entries[0].key.as_str(), "b.txt");
+    let [step] = entries[0].trail.as_slice() else { panic!("{entries:?}") };
+    assert!(step.observed && step.effects[0] == "renamed from b.txt to z/é.txt", "{step:?}");
+    assert!(entries[0].headers.iter().next().is_none() && entries[1].body.redirect().is_none(), "{entries:?}");
+}
+
+#[test]
 fn an_observed_plugin_shows_examples_with_rule_and_reason() {
     let engine = crate::support::engine();
     let guest = sync_guest(&engine);

@@ -14,7 +14,7 @@ use tidegate_core::run_facts::RunFacts;
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
 use super::apply_decisions::{
-    CheckedDecision, DecisionContext, PluginDecisions, Trace, apply, apply_decision, edit_kind,
+    CheckedDecision, DecisionContext, EntryDecision, PluginDecisions, Trace, apply, apply_decision, edit_kind,
 };
 use super::bindings::sync_world::exports::tidegate::plugin::sync::Action;
 use super::configured::ConfiguredPlugin;
@@ -33,12 +33,14 @@ pub(super) struct Observation {
     pub(super) usage: PluginUsage,
 }
 
-/// Runs a plugin, and applies its decisions to a copy: an error shows there as it would if they were enforced.
+/// Runs a plugin, and applies its decisions to a copy: an error shows there as it would if they were enforced. With a trace,
+/// the trail of each entry says what was decided about it.
 pub(super) fn observe(
     configured: &ConfiguredPlugin,
-    desired: &DesiredSite,
+    desired: &mut DesiredSite,
     facts: &RunFacts,
     content: &dyn ContentReader,
+    trace: Trace,
 ) -> Observation {
     // With reasons, for the examples.
     let (answers, mut usage) = run_plugin(configured, desired.entries(), facts, content, Trace::On);
@@ -48,11 +50,13 @@ pub(super) fn observe(
     let tried = answers.and_then(|answers| {
         let (edits, edge_rules) = (answers.decisions.count_edits(), answers.edge_rules());
         let examples = examples(&context, desired, &answers.decisions);
+        let steps = if trace == Trace::On { steps(&context, desired, &answers.decisions) } else { Vec::new() };
         (usage.edits, usage.edge_rules) = (edits.clone(), edge_rules);
         usage.findings_dropped = answers.findings_dropped;
         let PluginAnswers { decisions, findings, last_call, .. } = answers;
         apply(&context, desired.clone(), decisions)
             .map_err(|cause| PluginFailure::new(&plugin, last_call, cause, None))?;
+        steps.into_iter().for_each(|(position, step)| desired.add_step(position, step));
         let decisions = ObservedPlugin { plugin: plugin.clone(), edits, edge_rules, examples, failed: false };
         Ok((decisions, findings))
     });
@@ -84,7 +88,6 @@ fn examples(
     desired: &DesiredSite,
     decisions: &PluginDecisions,
 ) -> Vec<ObservedDecision> {
-    let traced = DecisionContext { trace: Trace::On, ..*context };
     let mut seen: BTreeMap<EditKind, u64> = BTreeMap::new();
     let mut examples = Vec::new();
     for decided in &decisions.entries {
@@ -93,12 +96,8 @@ fn examples(
             continue;
         }
         kinds.into_keys().for_each(|kind| *seen.entry(kind).or_default() += 1);
-        let Some(mut entry) = desired.entries().get(decided.position).cloned() else { continue };
-        let key = entry.key.to_string();
-        entry.trail.clear();
-        if apply_decision(&traced, &mut entry, &decided.decision).is_ok()
-            && let Some(TraceStep { rule, reason, effects, .. }) = entry.trail.pop()
-        {
+        let key = desired.entries().get(decided.position).map(|entry| entry.key.to_string());
+        if let (Some(key), Some(TraceStep { rule, reason, effects, .. })) = (key, step(context, desired, decided)) {
             examples.push(ObservedDecision { key, effects, rule, reason });
         }
     }
@@ -110,6 +109,21 @@ fn examples(
         reason: added.reason.clone(),
     }));
     examples
+}
+
+/// All decisions about entries, by their positions.
+fn steps(context: &DecisionContext<'_>, desired: &DesiredSite, decisions: &PluginDecisions) -> Vec<(usize, TraceStep)> {
+    let step = |decided: &EntryDecision| Some((decided.position, step(context, desired, decided)?));
+    decisions.entries.iter().filter_map(step).collect()
+}
+
+/// What a decision would change; `None` if it is not valid.
+fn step(context: &DecisionContext<'_>, desired: &DesiredSite, decided: &EntryDecision) -> Option<TraceStep> {
+    let traced = DecisionContext { trace: Trace::On, ..*context };
+    let mut entry = desired.entries().get(decided.position)?.clone();
+    entry.trail.clear();
+    apply_decision(&traced, &mut entry, &decided.decision).ok()?;
+    entry.trail.pop().map(|step| TraceStep { observed: true, ..step })
 }
 
 impl CheckedDecision {
