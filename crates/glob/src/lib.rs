@@ -170,6 +170,10 @@ impl IgnoreGlob {
 pub struct KeyGlob {
     text: String,
     pattern: String,
+    /// How all keys start that it matches.
+    prefix: String,
+    /// The pattern of the last segment, if it is `**/` and one segment: a name is shorter than a key.
+    name: Option<String>,
 }
 
 impl KeyGlob {
@@ -181,13 +185,19 @@ impl KeyGlob {
     pub fn parse(text: &str) -> Result<Self, GlobError> {
         refuse_exception(text)?;
         let pattern = compiled::normalize(text.strip_prefix('/').unwrap_or(text)).map_err(|kind| kind.of(text))?;
-        Ok(Self { text: text.to_owned(), pattern })
+        let prefix = pattern.split(['*', '?', '[', '{', '\\']).next().unwrap_or_default().to_owned();
+        let is_segment = |name: &&str| !name.contains(['/', '{']) && !name.contains("**");
+        let name = pattern.strip_prefix("**/").filter(is_segment).map(str::to_owned);
+        Ok(Self { text: text.to_owned(), pattern, prefix, name })
     }
 
     /// Whether the pattern matches the whole key.
     #[must_use]
     pub fn matches(&self, key: &str) -> bool {
-        fast_glob::glob_match(&self.pattern, key)
+        match &self.name {
+            Some(name) => fast_glob::glob_match(name, compiled::split(key).1),
+            None => key.starts_with(&self.prefix) && fast_glob::glob_match(&self.pattern, key),
+        }
     }
 }
 

@@ -213,6 +213,18 @@ proptest! {
         prop_assert_eq!(Glob::parse(&pattern).unwrap().matches(&key), expected, "`{}` and `{}`", pattern, key);
     }
 
+    /// Shortcuts change no match.
+    #[test]
+    fn a_key_glob_matches_as_its_whole_pattern(
+        pattern in prop_oneof![pattern(), braces(), "(\\*\\*/){0,1}[ab.]{1,2}[*?]{0,1}[ab]{0,1}"],
+        key in key(),
+    ) {
+        let pattern = pattern.trim_start_matches('/');
+        let Ok(glob) = KeyGlob::parse(pattern) else { return Ok(()) };
+        let expected = fast_glob::glob_match(super::compiled::normalize(pattern).unwrap(), &key);
+        prop_assert_eq!(glob.matches(&key), expected, "`{}` and `{}`", pattern, key);
+    }
+
     /// A pattern with braces matches what one of its alternatives matches.
     #[test]
     fn braces_stand_for_their_alternatives(
