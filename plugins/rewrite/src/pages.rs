@@ -1,7 +1,8 @@
 //! Clean URLs, and conflicts between pages with the same one. All conflicts are reported at the end.
 
-use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
+use indexmap::IndexMap;
 use percent_encoding::utf8_percent_encode;
 use tidegate_plugin::glob::KeyGlob;
 use tidegate_plugin::{Failure, Pointer};
@@ -15,8 +16,9 @@ use crate::settings::CleanUrls;
 pub(crate) struct CleanPages {
     mode: CleanUrls,
     except: Vec<KeyGlob>,
-    /// By address: which of its names exist. Flags instead of names, so that a million pages fit in memory.
-    addresses: BTreeMap<String, PageNames>,
+    /// By address: which of its names exist. Flags instead of names, so that a million pages fit in memory. Hashed, because
+    /// comparing paths takes long, and in the order of keys, which is nearly that of addresses.
+    addresses: IndexMap<String, PageNames, BuildHasherDefault<DefaultHasher>>,
 }
 
 /// The three names of an address.
@@ -31,6 +33,10 @@ struct PageNames {
 }
 
 impl PageNames {
+    fn are_several(self) -> bool {
+        u8::from(self.bare) + u8::from(self.html) + u8::from(self.index) > 1
+    }
+
     fn list(self, address: &str) -> Vec<String> {
         let bare = self.bare.then(|| address.to_owned());
         let html = self.html.then(|| format!("{address}.html"));
@@ -46,7 +52,7 @@ const MAX_NAMED: usize = 5;
 
 impl CleanPages {
     pub(crate) fn new(mode: CleanUrls, except: Vec<KeyGlob>) -> Self {
-        Self { mode, except, addresses: BTreeMap::new() }
+        Self { mode, except, addresses: IndexMap::default() }
     }
 
     /// Adds a key.
@@ -84,8 +90,16 @@ impl CleanPages {
 
     /// The keys that pages had, each with its clean address as a redirect target.
     pub(crate) fn moved(&self) -> impl Iterator<Item = (String, String)> {
-        let pages = self.addresses.iter().filter(|(_, names)| names.html);
-        pages.map(|(address, _)| (format!("{address}.html"), self.target(address)))
+        self.sorted(|names| names.html)
+            .into_iter()
+            .map(|(address, _)| (format!("{address}.html"), self.target(address)))
+    }
+
+    /// The addresses with such names, in their order.
+    fn sorted(&self, are_wanted: impl Fn(PageNames) -> bool) -> Vec<(&String, &PageNames)> {
+        let mut found: Vec<_> = self.addresses.iter().filter(|(_, names)| are_wanted(**names)).collect();
+        found.sort_by_key(|(address, _)| *address);
+        found
     }
 
     fn target(&self, address: &str) -> String {
@@ -100,10 +114,9 @@ impl CleanPages {
     /// Fails if several objects have the same address.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let mut conflicts = self
-            .addresses
-            .iter()
+            .sorted(PageNames::are_several)
+            .into_iter()
             .map(|(address, names)| (address, names.list(address)))
-            .filter(|(_, names)| names.len() > 1)
             .peekable();
         let Some((_, first)) = conflicts.peek() else {
             return Ok(());

@@ -243,6 +243,9 @@ impl Redirects {
 
     /// Adds the keys that rules with placeholders redirect to this one, which `by` redirects itself.
     fn expand(&mut self, key: &str, by: Option<usize>) {
+        if self.patterns.is_empty() {
+            return;
+        }
         let paths = match key.strip_suffix("index.html").filter(|folder| folder.is_empty() || folder.ends_with('/')) {
             Some(folder) => vec![format!("/{folder}"), format!("/{}", folder.trim_end_matches('/'))],
             None => vec![format!("/{key}")],

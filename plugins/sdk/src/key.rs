@@ -35,7 +35,7 @@ pub fn check(key: &str) -> Result<(), InvalidKey> {
         Err(InvalidKey::Empty)
     } else if key.len() > MAX_BYTES {
         Err(InvalidKey::TooLong)
-    } else if key.chars().any(is_forbidden) {
+    } else if has_forbidden(key) {
         Err(InvalidKey::Character)
     } else if key.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         Err(InvalidKey::Segment)
@@ -61,6 +61,15 @@ pub fn compose(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn decompose(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfd().collect()) }
+}
+
+fn has_forbidden(key: &str) -> bool {
+    // Most keys are ASCII, and bytes take fewer instructions than characters.
+    if key.is_ascii() {
+        key.bytes().any(|byte| byte == b'\\' || byte.is_ascii_control())
+    } else {
+        key.chars().any(is_forbidden)
+    }
 }
 
 /// Characters that make a plan show another name than the published one.
