@@ -3,22 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::rules::RuleError;
+use super::spelling::IN_COMPONENT;
 use crate::sanitize::{is_unsafe, sanitize_name};
-
-/// What JavaScript's `encodeURIComponent` encodes.
-const IN_VALUES: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
 
 /// What browsers encode in a name. An escape in a rule stays as it is.
 const IN_NAMES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
@@ -140,7 +129,7 @@ fn encoded_name(name: &str) -> Cow<'_, str> {
 }
 
 fn encoded_value(value: &str) -> String {
-    utf8_percent_encode(value, IN_VALUES).to_string()
+    utf8_percent_encode(value, IN_COMPONENT).to_string()
 }
 
 #[cfg(test)]

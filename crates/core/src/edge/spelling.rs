@@ -4,16 +4,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::rules::MAX_PATH_CHARACTERS;
 
-/// What JavaScript's `encodeURI` encodes, and `?`, `#` and `+`: S3 takes a `+` for a space.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b';')
-    .remove(b',')
-    .remove(b'/')
-    .remove(b':')
-    .remove(b'@')
-    .remove(b'&')
-    .remove(b'=')
-    .remove(b'$')
+/// What JavaScript's `encodeURIComponent` encodes.
+pub(crate) const IN_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
@@ -23,6 +15,17 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
+
+/// What JavaScript's `encodeURI` encodes, and `?`, `#` and `+`: S3 takes a `+` for a space.
+const ENCODED: &AsciiSet = &IN_COMPONENT
+    .remove(b';')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'$');
 
 /// A decoded path, or a part of one, as the function spells it.
 #[must_use]
