@@ -65,9 +65,7 @@ impl CompiledGlob {
             Some(folder) if !folders_only => (folder, true),
             _ => (rest, folders_only),
         });
-        if let Some((segment, folders_only)) =
-            at_any_depth.filter(|(segment, _)| !segment.contains('/') && !segment.contains("**"))
-        {
+        if let Some((segment, folders_only)) = at_any_depth.filter(|(glob, _)| is_segment(glob)) {
             return Ok(Self { shape: Shape::Segment(SegmentPattern::new(segment.to_owned())), folders_only });
         }
         let shape = if rooted {
@@ -147,6 +145,11 @@ impl CompiledGlob {
             }
         }
     }
+}
+
+/// Whether a pattern is for one segment.
+pub(super) fn is_segment(glob: &str) -> bool {
+    !glob.contains('/') && !glob.contains("**")
 }
 
 /// The segments of a folder. Folders are short: a loop takes fewer instructions than a search.

@@ -186,8 +186,7 @@ impl KeyGlob {
         refuse_exception(text)?;
         let pattern = compiled::normalize(text.strip_prefix('/').unwrap_or(text)).map_err(|kind| kind.of(text))?;
         let prefix = pattern.split(['*', '?', '[', '{', '\\']).next().unwrap_or_default().to_owned();
-        let is_segment = |name: &&str| !name.contains(['/', '{']) && !name.contains("**");
-        let name = pattern.strip_prefix("**/").filter(is_segment).map(str::to_owned);
+        let name = pattern.strip_prefix("**/").filter(|name| compiled::is_segment(name)).map(str::to_owned);
         Ok(Self { text: text.to_owned(), pattern, prefix, name })
     }
 
