@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::approval::Approval;
-use tidegate_core::config::Site;
+use tidegate_core::config::{DistributionConfig, DistributionId, OriginPath, Site};
 use tidegate_core::finding::Finding;
+use tidegate_core::location::Location;
 use tidegate_core::plan::Plan;
 use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::request::{PublishRequest, Revision};
 use tidegate_host::sync::Trace;
+use tidegate_publish::cloudfront::{BucketDistribution, CloudFront};
 use tidegate_publish::publish::{PlannedPublish, PublishError, Publisher};
 
 use crate::arguments::{CommonArguments, CompareArguments, PlanArguments, PublishArguments};
@@ -26,8 +28,11 @@ use crate::render;
 
 /// One publish of one site.
 pub(crate) struct PublishRun<'a> {
+    pub(crate) context: &'a AwsContext,
     pub(crate) request: &'a PublishRequest,
-    pub(crate) site: &'a Site,
+    pub(crate) site: Site,
+    /// Whether the distributions that read the target are looked up, instead of those of the site.
+    pub(crate) find_distributions: bool,
     /// The plan that must still hold.
     pub(crate) saved: Option<&'a Plan>,
     pub(crate) approval: Approval,
@@ -39,9 +44,26 @@ pub(crate) struct PublishRun<'a> {
 
 impl<'a> PublishRun<'a> {
     /// A publish without a saved plan, which no person approved.
-    pub(crate) fn new(request: &'a PublishRequest, site: &'a Site) -> Self {
-        let adapt_finding: fn(&mut Finding) = |_| ();
-        Self { request, site, saved: None, approval: Approval::Policies, adapt_finding, how_to_approve: None }
+    pub(crate) fn new(context: &'a AwsContext, request: &'a PublishRequest, site: Site) -> Self {
+        Self {
+            context,
+            request,
+            site,
+            find_distributions: false,
+            saved: None,
+            approval: Approval::Policies,
+            adapt_finding: |_| (),
+            how_to_approve: None,
+        }
+    }
+
+    /// The site as the account has it.
+    async fn site(&self) -> Result<Site, CliError> {
+        let mut site = self.context.site(&self.site, Some(&self.request.source)).await?;
+        if self.find_distributions {
+            site.cdn = find_distributions(self.context, &site.target).await?;
+        }
+        Ok(site)
     }
 
     fn adapt(&self, findings: &mut [Finding], judgements: &mut [Judgement]) {
@@ -50,22 +72,42 @@ impl<'a> PublishRun<'a> {
     }
 }
 
+/// The distributions that read the target, by its bucket and their origin paths.
+async fn find_distributions(context: &AwsContext, target: &Location) -> Result<Vec<DistributionConfig>, CliError> {
+    let mut found = Vec::new();
+    for BucketDistribution { id, origin_path } in CloudFront::new(&context.connection).of_bucket(&target.bucket).await?
+    {
+        let id: DistributionId = id.try_into().map_err(CliError::system)?;
+        let path: OriginPath = origin_path.try_into().map_err(CliError::system)?;
+        let cdn = DistributionConfig::new(id, path);
+        if cdn.leads_to(target) {
+            found.push(cdn);
+        }
+    }
+    if found.is_empty() {
+        return Err(CliError::Usage(format!(
+            "no distribution of this account reads `{target}`; name one with `--distribution ID`, or leave out `--cf-invalidate`"
+        )));
+    }
+    Ok(found)
+}
+
 /// Shows a plan, and saves it with `--out`.
 pub(crate) async fn plan(common: &CommonArguments, arguments: &PlanArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&arguments.source.site)?;
     let source = configuration.source(site, arguments.source.from.as_ref())?;
     let context = AwsContext::open(common).await?;
-    let mut site = context.site(site, Some(&source)).await?;
-    let request = publish_request(&site, &source, arguments.source.release.as_deref(), "cli");
+    let request = publish_request(site, &source, arguments.source.release.as_deref(), "cli");
     let mut publisher = context.publisher(common, &configuration.directory)?;
+    let mut site = site.clone();
     arguments.source.reading.apply(&mut publisher, &mut site);
     set_comparison(&mut publisher, arguments.compare);
     let how_to_approve = match &arguments.out {
         Some(path) => format!("tidegate publish {} --plan {} --approve", site.name, path.display()),
         None => approve_publish(&site),
     };
-    let run = PublishRun { how_to_approve: Some(how_to_approve), ..PublishRun::new(&request, &site) };
+    let run = PublishRun { how_to_approve: Some(how_to_approve), ..PublishRun::new(&context, &request, site) };
     preview(common, publisher, run, arguments.out.as_deref()).await
 }
 
@@ -93,8 +135,8 @@ pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArgumen
     }
     let request = PublishRequest { revision, ..request };
     let context = AwsContext::open(common).await?;
-    let mut site = context.site(site, Some(&request.source)).await?;
     let mut publisher = context.publisher(common, &configuration.directory)?;
+    let mut site = site.clone();
     arguments.reading.apply(&mut publisher, &mut site);
     set_comparison(&mut publisher, arguments.compare);
     publisher.lock_timeout = Duration::from_secs(arguments.lock_timeout);
@@ -107,7 +149,7 @@ pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArgumen
         saved: saved.as_ref(),
         approval,
         how_to_approve: Some(how_to_approve),
-        ..PublishRun::new(&request, &site)
+        ..PublishRun::new(&context, &request, site)
     };
     apply(common, publisher, run).await
 }
@@ -136,7 +178,8 @@ pub(crate) async fn preview(
     run: PublishRun<'_>,
     out: Option<&Path>,
 ) -> Result<ExitStatus, CliError> {
-    let mut planned = publisher.plan(run.request, run.site, Trace::Off).await?;
+    let site = run.site().await?;
+    let mut planned = publisher.plan(run.request, &site, Trace::Off).await?;
     drop(publisher);
     if let Some(path) = out {
         write_file(path, "plan", |file| planned.plan.write_to(file))?;
@@ -168,10 +211,11 @@ pub(crate) async fn apply(
             render::trust(&planned.plan.inputs.plugins);
         }
     };
+    let site = run.site().await?;
     let progress = Arc::new(OperationCount::new(Arc::clone(&publisher.observer)));
     publisher.observer = progress.clone();
     publisher.cancel = interrupt::token()?;
-    let report = publisher.publish(run.request, run.site, run.approval, run.saved, before_writes).await;
+    let report = publisher.publish(run.request, &site, run.approval, run.saved, before_writes).await;
     drop(publisher);
     let mut report = match report {
         Err(PublishError::Interrupted) => return Err(progress.interrupted()),

@@ -19,8 +19,7 @@ use crate::publish::{PublishRun, apply, load_plan, preview, saved_request};
 struct OpenSite {
     publisher: Publisher,
     site: Site,
-    /// Keeps the emulator open.
-    _context: AwsContext,
+    context: AwsContext,
 }
 
 impl OpenSite {
@@ -30,13 +29,13 @@ impl OpenSite {
         let context = AwsContext::open(common).await?;
         let site = context.site(site, None).await?;
         let publisher = context.publisher(common, &configuration.directory)?;
-        Ok(Self { publisher, site, _context: context })
+        Ok(Self { publisher, site, context })
     }
 }
 
 /// Lists the releases of a site.
 pub(crate) async fn releases(common: &CommonArguments, arguments: &SiteArguments) -> Result<ExitStatus, CliError> {
-    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
+    let OpenSite { publisher, site, context: _context } = OpenSite::open(common, &arguments.site).await?;
     let status = publisher.status(&site).await?;
     drop(publisher);
     if common.json {
@@ -105,7 +104,7 @@ fn time(milliseconds: u64) -> String {
 
 /// Publishes an earlier release again.
 pub(crate) async fn rollback(common: &CommonArguments, arguments: &RollbackArguments) -> Result<ExitStatus, CliError> {
-    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
+    let OpenSite { publisher, site, context } = OpenSite::open(common, &arguments.site).await?;
     let saved = arguments.plan.as_deref().map(|path| load_plan(path, &arguments.site)).transpose()?;
     let wanted = match saved.as_ref().map(|saved| &saved.source) {
         None => arguments.release,
@@ -136,7 +135,7 @@ pub(crate) async fn rollback(common: &CommonArguments, arguments: &RollbackArgum
         saved: saved.as_ref(),
         approval: if arguments.approve { Approval::Person } else { Approval::Policies },
         how_to_approve: Some(how_to_approve),
-        ..PublishRun::new(&request, &site)
+        ..PublishRun::new(&context, &request, site)
     };
     if arguments.dry_run || arguments.out.is_some() {
         preview(common, publisher, run, arguments.out.as_deref()).await
@@ -168,7 +167,7 @@ fn announce(site: &Site, status: &SiteStatus, rollback: Rollback<'_>) {
 
 /// Shows the differences between two releases.
 pub(crate) async fn diff(common: &CommonArguments, arguments: &DiffArguments) -> Result<ExitStatus, CliError> {
-    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
+    let OpenSite { publisher, site, context: _context } = OpenSite::open(common, &arguments.site).await?;
     let comparison = publisher.compare(&site, arguments.from, arguments.to).await?;
     drop(publisher);
     if common.json {
@@ -201,7 +200,7 @@ fn print_comparison(comparison: &ReleaseComparison) {
 
 /// Shows the live release and what is pending.
 pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) -> Result<ExitStatus, CliError> {
-    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
+    let OpenSite { publisher, site, context: _context } = OpenSite::open(common, &arguments.site).await?;
     let status = publisher.status(&site).await?;
     drop(publisher);
     if common.json {

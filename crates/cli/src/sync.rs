@@ -13,7 +13,6 @@ use tidegate_core::finding::Finding;
 use tidegate_core::location::Location;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
-use tidegate_publish::cloudfront::{BucketDistribution, CloudFront};
 
 use crate::arguments::{CommonArguments, CredentialsFlag, HeaderArgument, StagedHeadersFlag, SyncArguments};
 use crate::context::{AwsContext, publish_request};
@@ -31,10 +30,6 @@ pub(crate) async fn sync(
 ) -> Result<ExitStatus, CliError> {
     let mut site = site(arguments, &filters(arguments, matches))?;
     let context = AwsContext::open(common).await?;
-    if arguments.cf_invalidate {
-        site.cdn = find_distributions(&context, &site.target).await?;
-    }
-    let mut site = context.site(&site, Some(&arguments.source)).await?;
     let request = publish_request(&site, &arguments.source, None, "cli");
     let mut publisher = context.publisher(common, std::path::Path::new(""))?;
     arguments.reading.apply(&mut publisher, &mut site);
@@ -43,27 +38,12 @@ pub(crate) async fn sync(
     publisher.options.algorithms.md5 = arguments.content_only;
     // A flag that was typed holds for every object, not only for those that are written anyway.
     publisher.check_settings = true;
-    let run = PublishRun { adapt_finding: name_flag, ..PublishRun::new(&request, &site) };
+    let run = PublishRun {
+        find_distributions: arguments.cf_invalidate,
+        adapt_finding: name_flag,
+        ..PublishRun::new(&context, &request, site)
+    };
     if arguments.dry_run { preview(common, publisher, run, None).await } else { apply(common, publisher, run).await }
-}
-
-/// The distributions that read the target, by its bucket and their origin paths.
-async fn find_distributions(context: &AwsContext, target: &Location) -> Result<Vec<DistributionConfig>, CliError> {
-    let mut found = Vec::new();
-    for BucketDistribution { id, origin_path } in CloudFront::new(&context.connection).of_bucket(&target.bucket).await?
-    {
-        let path = OriginPath::try_from(origin_path).map_err(CliError::system)?;
-        let cdn = DistributionConfig::new(DistributionId::try_from(id).map_err(CliError::system)?, path);
-        if cdn.leads_to(target) {
-            found.push(cdn);
-        }
-    }
-    if found.is_empty() {
-        return Err(CliError::Usage(format!(
-            "no distribution of this account reads `{target}`; name one with `--distribution ID`, or leave out `--cf-invalidate`"
-        )));
-    }
-    Ok(found)
 }
 
 /// `--exclude` and `--include` as globs of one `.gitignore`, in the order in which they were typed: the last match decides.
