@@ -10,7 +10,7 @@ use super::bindings::sync_world::tidegate::plugin::edge::{HeaderRule, RedirectRu
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
 use super::content_server::{ReadRefusal, ReadReply, RequestedContent, request};
 use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES, MAX_RULES};
-use super::profile::charge_read;
+use super::profiled_store::charge_read;
 use super::store::{Stop, StoreState};
 
 /// Names of interfaces that a component may import. `types` has types and no functions.

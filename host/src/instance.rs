@@ -14,7 +14,7 @@ use super::content_server::{ContentServer, ReadRequest, ReadTotals};
 use super::edge::EdgeCollector;
 use super::engine::Engine;
 use super::limits::{Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
-use super::profile;
+use super::profiled_store;
 use super::store::{MemoryBudget, PluginLog, RunClock, Stop, StoreState};
 
 /// What a failure calls the instantiation, where it names the plugin's function.
@@ -175,7 +175,7 @@ fn limited_store(
         requests,
         fuel_allowed: fuel,
         fuel_per_byte_read: limits.fuel_per_byte_read,
-        profile: engine.profiler().start_run(),
+        profile: engine.profiler().start_run(START),
     };
     let mut store = Store::new(engine.wasm(), state);
     store.limiter(|state| &mut state.memory);
@@ -183,7 +183,7 @@ fn limited_store(
     store.set_hostcall_fuel(limits.call_bytes_for(objects));
     store.set_max_component_handles(limits.handles);
     if store.data().profile.is_some() {
-        profile::install(&mut store);
+        profiled_store::install(&mut store);
     } else {
         store.epoch_deadline_callback(|store| match store.data().clock.overrun() {
             Some(cause) => Err(Stop(cause).into()),
@@ -203,7 +203,7 @@ fn call_timed<R>(
     let result = call(store);
     store.data_mut().clock.stop();
     if store.data().profile.is_some() {
-        profile::end_call(store);
+        profiled_store::end_call(store);
     }
     match result {
         // The host's work for a call, such as lifting a long list, is not interrupted but counts.

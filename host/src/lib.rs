@@ -31,7 +31,7 @@
 //! | [`sync`], `apply_decisions`, `observe` | sync plugins: from an artifact to the desired site; plugins that change nothing |
 //! | [`policy`] | policy plugins: from a plan to judgements |
 //! | `observed`, `difference`, `cost` | for plugin authors: one run with all its decisions, what they change, and what they cost |
-//! | `record`, `recorded_content`, `replay`, `profile` | for plugin authors: records of runs, and fuel by function |
+//! | `record`, `recorded_content`, `replay`, `profile`, `profiled_store` | for plugin authors: records of runs, and fuel by function |
 //!
 //! The feature `compile` adds the compiler and the code cache. Without it, the host runs only packaged code, and the
 //! binary is a quarter of the size.
@@ -63,6 +63,7 @@ mod observe_only;
 pub mod observed;
 pub mod policy;
 mod profile;
+mod profiled_store;
 #[cfg(feature = "compile")]
 pub mod record;
 #[cfg(feature = "compile")]

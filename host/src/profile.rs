@@ -11,16 +11,12 @@ use std::collections::BTreeMap;
 use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::{Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
+use wasmtime::WasmBacktrace;
 
 use super::backtrace::function_name;
-use super::store::StoreState;
 
 /// Fuel between two samples.
 const INTERVAL: u64 = 1_000;
-
-/// The frame of fuel that the host charges for reads of content.
-const READ: &str = "[read content]";
 
 /// Profiles runs: of plugins of one engine, one at a time. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -100,8 +96,8 @@ impl Profiler {
         matches!(*self.0.lock().unwrap_or_else(PoisonError::into_inner), Pass::Count | Pass::Capture(_))
     }
 
-    /// The profile of the run that begins, if it is profiled.
-    pub(super) fn start_run(&self) -> Option<RunProfile> {
+    /// The profile of the run that begins with `call`, if it is profiled.
+    pub(super) fn start_run(&self, call: &'static str) -> Option<RunProfile> {
         let mode = match self.set(Pass::Off) {
             Pass::Count => Mode::Count(BTreeMap::new()),
             Pass::Capture(samples) => Mode::Capture { samples, stacks: CollapsedStacks::default() },
@@ -111,7 +107,7 @@ impl Profiler {
             }
         };
         let work = RunWork::default();
-        Some(RunProfile { profiler: self.clone(), mode, call: super::instance::START, work, sampled: 0 })
+        Some(RunProfile { profiler: self.clone(), mode, call, work, sampled: 0 })
     }
 
     fn set(&self, pass: Pass) -> Pass {
@@ -168,13 +164,24 @@ impl RunProfile {
     }
 
     /// Handles one check; `used` is the fuel that is known to be used. Returns the fuel to add to the stack of this check.
-    fn check(&mut self, used: u64) -> Option<u64> {
+    pub(super) fn check(&mut self, used: u64) -> Option<u64> {
         self.assign(used, INTERVAL);
         self.work.checks += 1;
         match &mut self.mode {
             Mode::Count(_) => None,
             Mode::Capture { samples, .. } => samples.remove(&self.work.checks),
         }
+    }
+
+    /// A call of the plugin ends: assigns the rest of its fuel.
+    pub(super) fn end_call(&mut self, used: u64) {
+        self.assign(used, 0);
+    }
+
+    /// Takes fuel that the host charges out of what the next check counts. Returns whether its stack is captured.
+    pub(super) fn charge(&mut self, fuel: u64) -> bool {
+        self.sampled = self.sampled.saturating_add(fuel);
+        matches!(self.mode, Mode::Capture { .. })
     }
 
     /// Assigns fuel to the last check, if at least `least` was used since the last sample.
@@ -190,7 +197,8 @@ impl RunProfile {
         }
     }
 
-    fn capture(&mut self, stack: &WasmBacktrace, host: Option<&str>, fuel: u64) {
+    /// Assigns fuel to a stack, with the `host` function that used it.
+    pub(super) fn capture(&mut self, stack: &WasmBacktrace, host: Option<&str>, fuel: u64) {
         let mut functions = vec![self.call.to_owned()];
         functions.extend(stack.frames().iter().rev().map(function_name));
         functions.extend(host.map(str::to_owned));
@@ -207,46 +215,5 @@ impl Drop for RunProfile {
             Mode::Capture { stacks, .. } => Pass::Captured(take(stacks), self.work),
         };
         self.profiler.set(pass);
-    }
-}
-
-/// Sees every check of the store's code.
-pub(super) fn install(store: &mut Store<StoreState>) {
-    store.epoch_deadline_callback(|mut store| {
-        let left = store.get_fuel()?;
-        let state = store.data_mut();
-        let used = state.fuel_allowed.saturating_sub(left);
-        if let Some(fuel) = state.profile.as_mut().and_then(|profile| profile.check(used)) {
-            let stack = WasmBacktrace::force_capture(&store);
-            if let Some(profile) = &mut store.data_mut().profile {
-                profile.capture(&stack, None, fuel);
-            }
-        }
-        // The deadline is over already at the next check.
-        Ok(UpdateDeadline::Continue(0))
-    });
-    store.set_epoch_deadline(0);
-}
-
-/// Assigns the fuel of a read to the functions that read.
-pub(super) fn charge_read(store: &mut StoreContextMut<'_, StoreState>, fuel: u64) {
-    let Some(profile) = &mut store.data_mut().profile else { return };
-    profile.sampled = profile.sampled.saturating_add(fuel);
-    if matches!(profile.mode, Mode::Count(_)) {
-        return;
-    }
-    let stack = WasmBacktrace::force_capture(&*store);
-    if let Some(profile) = &mut store.data_mut().profile {
-        profile.capture(&stack, Some(READ), fuel);
-    }
-}
-
-/// Ends a call: assigns the rest of its fuel.
-pub(super) fn end_call(store: &mut Store<StoreState>) {
-    let left = store.get_fuel().unwrap_or(0);
-    let state = store.data_mut();
-    let used = state.fuel_allowed.saturating_sub(left);
-    if let Some(profile) = &mut state.profile {
-        profile.assign(used, 0);
     }
 }
