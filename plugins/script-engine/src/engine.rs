@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tidegate_plugin::{Failure, Pointer, Run, Totals};
 
 use crate::native::{self, ScriptState};
+use crate::place::place;
 use crate::settings::ScriptSettings;
 
 /// Stack of a script, in bytes: recursion becomes an exception before the host ends the plugin.
@@ -208,15 +209,4 @@ fn describe(error: &CaughtError<'_>, file: &str) -> String {
         },
         CaughtError::Error(error) => error.to_string(),
     }
-}
-
-/// The first place of the file in a stack, such as `rules.js:3`.
-pub(crate) fn place(stack: &str, file: &str) -> Option<String> {
-    let name = format!("{file}:");
-    stack.lines().find_map(|line| {
-        let (_, rest) = line.split_once(&name)?;
-        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
-        let line = rest.get(..digits).filter(|line| !line.is_empty())?;
-        Some(format!("{file}:{line}"))
-    })
 }

@@ -12,6 +12,7 @@
 
 mod engine;
 mod native;
+mod place;
 mod policy;
 mod rules;
 mod settings;

@@ -9,7 +9,7 @@ use tidegate_plugin::glob::KeyGlob;
 use tidegate_plugin::log::{self, Level};
 use tidegate_plugin::{Attribute, Edit, Failure, Finding, Pointer, Severity, Verdict};
 
-use crate::engine::place;
+use crate::place::call_place;
 use crate::rules::{MAX_HEAD_BYTES, ScriptRule};
 
 /// What a script registered and answered.
@@ -259,11 +259,4 @@ pub(crate) fn functions<'js>(ctx: &Ctx<'js>, state: &Rc<RefCell<ScriptState>>) -
         })?,
     )?;
     Ok(functions)
-}
-
-/// The place in a line of a stack, such as `rules.js:3` in `at <anonymous> (rules.js:3:5)`.
-fn call_place(line: &str) -> Option<String> {
-    let (_, rest) = line.rsplit_once(['(', ' '])?;
-    let file = rest.split_once(':')?.0;
-    place(line, file)
 }
