@@ -5,6 +5,9 @@ use crate::config::SiteName;
 /// Largest code that Tidegate installs, in bytes. CloudFront's limit is 10,240.
 pub const MAX_FUNCTION_BYTES: usize = 8192;
 
+/// Longest value that the function can read, in bytes. Source: Amazon CloudFront developer guide, "Quotas".
+pub(crate) const MAX_VALUE: usize = 1024;
+
 /// The newest format of the pointer that the function reads: with conditions on the query.
 pub const POINTER_FORMAT: u32 = 2;
 

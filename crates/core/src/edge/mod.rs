@@ -15,6 +15,7 @@ mod place;
 mod placement;
 mod query;
 mod release;
+mod rule_error;
 mod rules;
 mod spelling;
 mod store;
@@ -32,11 +33,9 @@ pub use place::{
 pub use placement::{PREVIEWS, RELEASES, is_shared};
 pub use query::QueryCondition;
 pub use release::{PathLine, PatternLine, ReleaseEdge};
-pub use rules::{
-    EdgeHeaderRule, EdgeRedirect, EdgeRules, MAX_PATH_CHARACTERS, RuleError, RuleOrigin, RulePath, RuleStatus,
-    RuleTarget, SlashMatch,
-};
-pub use spelling::{encode_path, path_of_key, spell};
+pub use rule_error::RuleError;
+pub use rules::{EdgeHeaderRule, EdgeRedirect, EdgeRules, RuleOrigin, RulePath, RuleStatus, RuleTarget, SlashMatch};
+pub use spelling::{MAX_PATH_CHARACTERS, encode_path, path_of_key, spell};
 pub use store::{EdgeKeys, EdgeSizeError, KeptEdge, KeyBatch, edge_keys, is_own, key_batches, pointer_key};
 pub use switch::{EdgeSwitch, StoredEdge};
 pub use table::{EdgePlan, plan_edge};

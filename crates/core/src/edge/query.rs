@@ -5,7 +5,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::rules::RuleError;
+use super::rule_error::RuleError;
 use super::spelling::IN_COMPONENT;
 use crate::sanitize::{is_unsafe, sanitize_name};
 

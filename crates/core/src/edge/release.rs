@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::function::{FIRST_POINTER_FORMAT, POINTER_FORMAT};
+use super::function::{FIRST_POINTER_FORMAT, MAX_VALUE, POINTER_FORMAT};
 use super::groups::{GroupedRule, RuleGroups};
 use super::headers::{HeaderPlan, set_name};
-use super::store::MAX_VALUE;
 use crate::config::TrailingSlash;
 
 /// What a release says about requests. It is stored with the release.

@@ -2,7 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::rules::MAX_PATH_CHARACTERS;
+/// Longest path that the function answers, in characters as visitors send them.
+pub const MAX_PATH_CHARACTERS: usize = 1500;
 
 /// What JavaScript's `encodeURIComponent` encodes.
 pub(crate) const IN_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC

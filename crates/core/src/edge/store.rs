@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::function::MAX_VALUE;
 use super::release::{PathLine, ReleaseValues};
 use super::switch::StoredEdge;
 use crate::config::SiteName;
@@ -12,9 +13,6 @@ use crate::release::ReleaseId;
 
 /// Longest key, in bytes. Source: Amazon CloudFront developer guide, "Quotas".
 const MAX_KEY: usize = 512;
-
-/// Longest value, in bytes. Same source.
-pub(crate) const MAX_VALUE: usize = 1024;
 
 /// Largest store that Tidegate fills, in bytes: 90 % of CloudFront's limit of 5 MB.
 const MAX_STORE: usize = 4_500_000;
