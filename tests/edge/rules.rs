@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tidegate_core::config::{EdgeConfig, SiteName};
+use tidegate_core::config::{EdgeConfig, MaxReads, SiteName};
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
 use tidegate_core::edge::{
     EdgeEvaluator, EdgeKeys, EdgeOutcome, EdgeRedirect, EdgeRules, EdgeSizeError, KeptEdge, QueryCondition, RuleOrigin,
@@ -149,12 +149,22 @@ fn large_site() -> impl Strategy<Value = RandomSite> {
 fn the_function_answers_as_the_reference_with_more_rules_than_its_pointer_holds() {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let sites: Vec<RandomSite> = (0..60).map(|_| large_site().new_tree(&mut runner).unwrap().current()).collect();
-    let (mut cases, mut expected, mut too_large) = (Vec::new(), Vec::new(), 0);
+    let (mut cases, mut expected, mut too_large, mut refused) = (Vec::new(), Vec::new(), 0, 0);
     for site in &sites {
-        let Ok(keys) = try_keys_of(site) else {
+        let Ok(keys) = try_keys_of(site, MaxReads::Three) else {
+            assert!(matches!(try_keys_of(site, MaxReads::Two), Err(EdgeSizeError::UndividedPatterns { .. })));
             too_large += 1;
             continue;
         };
+        // Without the third read, the same keys or a refusal that names it.
+        match try_keys_of(site, MaxReads::Two) {
+            Ok(same) => assert_eq!(same, keys),
+            Err(error) => {
+                assert!(keys["docs"].contains("\"p\":"), "{keys:?}");
+                assert!(error.to_string().ends_with("with `max-reads = 3` in `[site.edge]`"), "{error}");
+                refused += 1;
+            }
+        }
         assert!(keys.values().all(|value| value.len() <= 1024));
         for (path, query) in &site.paths {
             cases.push(Case::request(&keys, &format!("{}?{query}", encode_path(path))));
@@ -162,7 +172,11 @@ fn the_function_answers_as_the_reference_with_more_rules_than_its_pointer_holds(
         }
     }
     let grouped = cases.iter().filter(|case| case.keys["docs"].contains("\"p\":")).count();
-    println!("{} requests, {grouped} with folders, {too_large} of {} sites too large", cases.len(), sites.len());
+    println!(
+        "{} requests, {grouped} with folders, {too_large} of {} sites too large, {refused} for two reads",
+        cases.len(),
+        sites.len()
+    );
     assert!(grouped > 200, "{grouped}");
     for (answer, (site, path, query)) in engines::node(&cases).iter().zip(&expected) {
         compare(answer, site, (path, query));
@@ -171,11 +185,11 @@ fn the_function_answers_as_the_reference_with_more_rules_than_its_pointer_holds(
 }
 
 fn keys_of(site: &RandomSite) -> EdgeKeys {
-    try_keys_of(site).unwrap()
+    try_keys_of(site, MaxReads::Two).unwrap()
 }
 
-fn try_keys_of(site: &RandomSite) -> Result<EdgeKeys, EdgeSizeError> {
-    let config = EdgeConfig::default();
+fn try_keys_of(site: &RandomSite, max_reads: MaxReads) -> Result<EdgeKeys, EdgeSizeError> {
+    let config = EdgeConfig { max_reads, ..EdgeConfig::default() };
     let planned = plan_edge(&config, &site.rules, &desired(&site.files));
     let (name, id) = (SiteName::try_from("docs".to_owned()).unwrap(), "r1".parse().unwrap());
     let kept = [KeptEdge { id, stored: StoredEdge { folder: "r1".to_owned(), rules: planned.release } }];

@@ -36,6 +36,8 @@ pub struct EdgeConfig {
     pub fallback: Option<Key>,
     /// Folders of assets whose names change with their content, beside the names that hold a fingerprint.
     pub shared: Vec<Prefix>,
+    /// How many keys the function may read for one request.
+    pub max_reads: MaxReads,
 }
 
 /// How a release replaces the one before.
@@ -71,6 +73,17 @@ pub enum TrailingSlash {
     Add,
     /// `/guide/` redirects to `/guide`.
     Strip,
+}
+
+/// How many keys the function may read for one request: every read costs money and time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub enum MaxReads {
+    /// The pointer, and what the release says about the path.
+    #[default]
+    Two,
+    /// Also the rules of the path's folder, where the pointer cannot hold all of them.
+    Three,
 }
 
 /// The ARN of a CloudFront key value store.
@@ -133,6 +146,27 @@ impl Default for EdgeConfig {
             on_failure: OnFailure::default(),
             fallback: None,
             shared: Vec::new(),
+            max_reads: MaxReads::default(),
+        }
+    }
+}
+
+impl TryFrom<u64> for MaxReads {
+    type Error = ValueError;
+    fn try_from(reads: u64) -> Result<Self, ValueError> {
+        match reads {
+            2 => Ok(Self::Two),
+            3 => Ok(Self::Three),
+            other => Err(ValueError::MaxReads(other)),
+        }
+    }
+}
+
+impl From<MaxReads> for u64 {
+    fn from(reads: MaxReads) -> Self {
+        match reads {
+            MaxReads::Two => 2,
+            MaxReads::Three => 3,
         }
     }
 }

@@ -29,7 +29,9 @@ use crate::sanitize::sanitize_name;
 
 pub use archive_limits::{ArchiveLimit, ArchiveLimits};
 pub use credentials::{CredentialChoice, CredentialMode, UsedCredentials};
-pub use edge::{EdgeConfig, EdgeConfigError, EdgeFunctionName, EdgeReleases, RulesDialect, StoreArn, TrailingSlash};
+pub use edge::{
+    EdgeConfig, EdgeConfigError, EdgeFunctionName, EdgeReleases, MaxReads, RulesDialect, StoreArn, TrailingSlash,
+};
 pub use error::ConfigError;
 pub use function::{
     BoundaryArn, EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries,

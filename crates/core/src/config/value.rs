@@ -104,6 +104,9 @@ pub enum ValueError {
     /// Not a key value store.
     #[error("invalid store `{0}`; use `arn:aws:cloudfront::123456789012:key-value-store/ID`")]
     Store(String),
+    /// Not a number of reads.
+    #[error("invalid number of reads `{0}`; use 2, or 3 for more rules with placeholders")]
+    MaxReads(u64),
     /// Not the name of a CloudFront function.
     #[error("invalid function name `{0}`; use 1 to 64 letters, digits, `-` and `_`")]
     EdgeFunction(String),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::function::{FIRST_POINTER_FORMAT, MAX_VALUE, POINTER_FORMAT};
 use super::groups::{GroupedRule, RuleGroups};
 use super::headers::{HeaderPlan, set_name};
-use crate::config::TrailingSlash;
+use crate::config::{MaxReads, TrailingSlash};
 
 /// What a release says about requests. It is stored with the release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct ReleaseEdge {
     /// Whether a rule may apply to a shared asset.
     #[serde(default)]
     pub rules_for_assets: bool,
+    /// How many keys the function may read for one request.
+    #[serde(default, skip_serializing_if = "is_two")]
+    pub max_reads: MaxReads,
 }
 
 /// A line about one path: `file`, `folder`, or `STATUS[FLAG] TARGET [CONDITIONS]`, where the flag `/` is only for the path
@@ -134,6 +137,11 @@ fn is_zero(flag: &u8) -> bool {
     *flag == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_two(reads: &MaxReads) -> bool {
+    *reads == MaxReads::Two
+}
+
 impl PathLine {
     /// The conditions on the query, or empty.
     pub(crate) fn query(&self) -> &str {
@@ -156,7 +164,8 @@ impl ReleaseEdge {
         Ok(self.values(number, folder)?.pointer)
     }
 
-    /// The pointer, and lists of rules. Rules that one value cannot hold are in lists by folder, if that is possible.
+    /// The pointer, and lists of rules. Rules that one value cannot hold are in lists by folder, if that is possible with
+    /// the reads that the function may use.
     pub(crate) fn values(&self, number: u64, folder: &str) -> Result<ReleaseValues, serde_json::Error> {
         let (mut lists, mut header_folders) = (BTreeMap::new(), Vec::new());
         if let (Some(name), Some(set)) = (&self.headers.set_name, &self.headers.set) {
@@ -193,7 +202,7 @@ impl ReleaseEdge {
         let is_new = self.has_conditions() || !whole.q.is_empty();
         let whole = EdgePointer { v: if is_new { POINTER_FORMAT } else { FIRST_POINTER_FORMAT }, ..whole };
         let pointer = serde_json::to_string(&whole)?;
-        if pointer.len() <= MAX_VALUE {
+        if pointer.len() <= MAX_VALUE || self.max_reads == MaxReads::Two {
             return Ok(ReleaseValues { pointer, lists });
         }
         let (rules, name) = self.pattern_rules()?;

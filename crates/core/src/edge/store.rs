@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::function::MAX_VALUE;
-use super::release::{PathLine, ReleaseValues};
+use super::release::{PathLine, ReleaseEdge, ReleaseValues};
 use super::switch::StoredEdge;
-use crate::config::SiteName;
+use crate::config::{MaxReads, SiteName};
 use crate::release::ReleaseId;
 
 /// Longest key, in bytes. Source: Amazon CloudFront developer guide, "Quotas".
@@ -60,11 +60,21 @@ impl KeyBatch {
 /// Something does not fit into the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EdgeSizeError {
-    /// The pointer.
+    /// The pointer, with all rules.
     #[error(
-        "{patterns} rules with placeholders have {bytes} bytes, and those that may match in one folder, or in any, have more than the {MAX_VALUE} that a CloudFront function can read; list the paths one by one, or remove rules"
+        "{patterns} rules with placeholders have {bytes} bytes, and one value of the store has at most {MAX_VALUE}; list the paths one by one, remove rules, or divide them by folder with `max-reads = 3` in `[site.edge]`"
     )]
     Patterns {
+        /// How many.
+        patterns: usize,
+        /// Bytes of the pointer.
+        bytes: usize,
+    },
+    /// Rules that folders cannot divide.
+    #[error(
+        "{patterns} rules with placeholders have {bytes} bytes, and those that may match in one folder, or in any, have more than the {MAX_VALUE} of one value of the store; list the paths one by one, or remove rules"
+    )]
+    UndividedPatterns {
         /// How many.
         patterns: usize,
         /// Bytes of the pointer.
@@ -131,10 +141,18 @@ pub fn edge_keys(
     let mut keys = EdgeKeys::new();
     for release in kept {
         let StoredEdge { folder, rules } = &release.stored;
-        let ReleaseValues { pointer, lists } =
-            rules.values(release.id.number(), folder).map_err(|_| EdgeSizeError::Json(release.id))?;
+        let values = |rules: &ReleaseEdge| {
+            rules.values(release.id.number(), folder).map_err(|_| EdgeSizeError::Json(release.id))
+        };
+        let ReleaseValues { pointer, lists } = values(rules)?;
         if pointer.len() > MAX_VALUE {
-            return Err(EdgeSizeError::Patterns { patterns: rules.patterns.len(), bytes: pointer.len() });
+            let (patterns, bytes) = (rules.patterns.len(), pointer.len());
+            let divided = values(&ReleaseEdge { max_reads: MaxReads::Three, ..rules.clone() })?;
+            let is_enough = divided.pointer.len() <= MAX_VALUE;
+            return Err(match is_enough {
+                true => EdgeSizeError::Patterns { patterns, bytes },
+                false => EdgeSizeError::UndividedPatterns { patterns, bytes },
+            });
         }
         if release.id == served {
             keys.insert(pointer_key(site), pointer);

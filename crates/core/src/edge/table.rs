@@ -42,6 +42,7 @@ pub fn plan_edge(config: &EdgeConfig, rules: &EdgeRules, desired: &DesiredSite) 
     let mut table =
         Table { config, paths, plan, patterns: Vec::new(), shown: BTreeMap::new(), written: BTreeMap::new() };
     table.plan.release.trailing_slash = config.trailing_slash;
+    table.plan.release.max_reads = config.max_reads;
     table.plan.release.shared = config.shared.iter().map(|folder| encode_path(folder.as_str())).collect();
     table.plan.release.headers = HeaderPlan::new(&rules.headers);
     table.add_site_redirects(desired);
