@@ -111,16 +111,19 @@ impl CompiledGlob {
 
     /// Whether the pattern matches this folder, given without a trailing `/`, or a folder that contains it.
     pub(super) fn matches_in(&self, folder: &str) -> bool {
+        if let Shape::Path(path) = &self.shape {
+            let rest = folder.strip_prefix(path.as_str());
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        }
+        levels(folder).any(|(folder, name)| self.matches_folder(folder, name))
+    }
+
+    /// Whether the pattern matches this folder itself; `name` is its last segment.
+    pub(super) fn matches_folder(&self, folder: &str, name: &str) -> bool {
         match &self.shape {
-            Shape::Segment(segment) => segments(folder).any(|name| segment.matches(name)),
-            Shape::Path(path) => {
-                let rest = folder.strip_prefix(path.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-            Shape::PathGlob(glob) => {
-                let mut parents = folder.match_indices('/').filter_map(|(at, _)| folder.get(..at));
-                fast_glob::glob_match(glob, folder) || parents.any(|parent| fast_glob::glob_match(glob, parent))
-            }
+            Shape::Segment(segment) => segment.matches(name),
+            Shape::Path(path) => path == folder,
+            Shape::PathGlob(glob) => fast_glob::glob_match(glob, folder),
         }
     }
 
@@ -152,14 +155,17 @@ pub(super) fn is_segment(glob: &str) -> bool {
     !glob.contains('/') && !glob.contains("**")
 }
 
-/// The segments of a folder. Folders are short: a loop takes fewer instructions than a search.
-pub(super) fn segments(folder: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(folder);
+/// The folders that contain a folder, from the root, and the folder itself, each with its last segment. Folders are short: a
+/// loop takes fewer instructions than a search.
+pub(super) fn levels(folder: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut start = Some(0);
     std::iter::from_fn(move || {
-        let text = rest?;
-        let end = text.bytes().position(|byte| byte == b'/');
-        rest = end.and_then(|end| text.get(end + 1..));
-        text.get(..end.unwrap_or(text.len()))
+        let from = start?;
+        let rest = folder.get(from..)?;
+        let end = rest.bytes().position(|byte| byte == b'/').map(|length| from + length);
+        start = end.map(|end| end + 1);
+        let end = end.unwrap_or(folder.len());
+        Some((folder.get(..end)?, folder.get(from..end)?))
     })
 }
 
@@ -206,7 +212,8 @@ impl SegmentPattern {
             Self::Any => true,
             Self::Name(text) => text == name,
             Self::StartsWith(text) => name.starts_with(text.as_str()),
-            Self::EndsWith(text) => name.ends_with(text.as_str()),
+            // Most names have another last byte, and are not compared.
+            Self::EndsWith(text) => name.as_bytes().last() == text.as_bytes().last() && name.ends_with(text.as_str()),
             Self::AnyOf(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
             Self::Glob(glob) => fast_glob::glob_match(glob, name),
         }

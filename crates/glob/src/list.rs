@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::IgnoreGlob;
-use super::compiled::{Affix, segments, split};
+use super::compiled::{Affix, levels, split};
 
 /// Patterns in order: the last one that matches a key, or a folder that contains it, decides.
 ///
@@ -114,13 +114,14 @@ impl GlobList {
 
     /// The position of the last pattern that matches this folder or a folder that contains it.
     fn last_for_folder(&self, folder: &str) -> Option<usize> {
-        let matches = |glob: &IgnoreGlob| glob.compiled.matches_in(folder);
-        let (mut last, mut may_have_affix) = (None, false);
-        for name in segments(folder) {
-            last = last.max(self.rules_of(name).and_then(|rules| rules.last));
-            may_have_affix |= self.may_have_affix(name);
-        }
-        if may_have_affix {
+        levels(folder).fold(None, |of_parent, (folder, name)| self.last_in(folder, name, of_parent))
+    }
+
+    /// As [`last_for_folder`](Self::last_for_folder), where `of_parent` is known; `name` is the last segment of the folder.
+    fn last_in(&self, folder: &str, name: &str, of_parent: Option<usize>) -> Option<usize> {
+        let matches = |glob: &IgnoreGlob| glob.compiled.matches_folder(folder, name);
+        let mut last = of_parent.max(self.rules_of(name).and_then(|rules| rules.last));
+        if self.may_have_affix(name) {
             last = self.last_of(&self.affixes, last, matches);
         }
         self.last_of(&self.others, last, matches)
@@ -163,13 +164,15 @@ impl ByteSet {
     }
 }
 
-/// A [`GlobList`] that keeps the match of the last key's folder. Keys in order often share a folder with the key before
+/// A [`GlobList`] that keeps the matches of the last key's folders. Keys in order often share folders with the key before
 /// them, and are then matched several times as fast.
 #[derive(Clone, Debug, Default)]
 pub struct CachedGlobList {
     list: GlobList,
+    /// The last folder.
     folder: String,
-    of_folder: Option<usize>,
+    /// The lengths of the folder and of the folders that contain it, each with its last match.
+    levels: Vec<(usize, Option<usize>)>,
 }
 
 impl CachedGlobList {
@@ -184,14 +187,23 @@ impl CachedGlobList {
         if self.list.globs.is_empty() {
             return None;
         }
-        let of_folder = split(key).0.and_then(|folder| {
-            if self.folder != folder || folder.is_empty() {
-                self.of_folder = self.list.last_for_folder(folder);
-                folder.clone_into(&mut self.folder);
-            }
-            self.of_folder
-        });
+        let of_folder = split(key).0.and_then(|folder| self.last_for_folder(folder));
         self.list.last_match_below(key, of_folder)
+    }
+
+    fn last_for_folder(&mut self, folder: &str) -> Option<usize> {
+        if self.folder != folder || folder.is_empty() {
+            let equal = self.folder.bytes().zip(folder.bytes()).take_while(|(one, other)| one == other).count();
+            let is_kept = |end: usize| end <= equal && matches!(folder.as_bytes().get(end), None | Some(b'/'));
+            let kept = self.levels.iter().take_while(|(end, _)| is_kept(*end)).count();
+            self.levels.truncate(kept);
+            for (folder, name) in levels(folder).skip(kept) {
+                let of_parent = self.levels.last().and_then(|(_, last)| *last);
+                self.levels.push((folder.len(), self.list.last_in(folder, name, of_parent)));
+            }
+            folder.clone_into(&mut self.folder);
+        }
+        self.levels.last().and_then(|(_, last)| *last)
     }
 
     /// As [`GlobList::matches`].
