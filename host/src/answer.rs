@@ -3,7 +3,7 @@
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::key::{Key, KeyError, MAX_KEY_BYTES};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
-use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, sanitize};
+use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, is_unsafe, sanitize};
 
 use super::bindings::sync_world::tidegate::plugin::types::{self as wire, AttributeResult};
 use super::limits::Limits;
@@ -42,7 +42,7 @@ pub(super) fn check_pointer(text: String) -> Result<String, MalformedAnswer> {
     let is_valid = text.len() <= MAX_POINTER_BYTES
         && (text.is_empty() || text.starts_with('/'))
         && escapes.all(|rest| rest.starts_with(['0', '1']))
-        && sanitize(&text, MAX_POINTER_BYTES) == text;
+        && !text.chars().any(is_unsafe);
     if is_valid { Ok(text) } else { Err(MalformedAnswer::Pointer(sanitize(&text, 200))) }
 }
 

@@ -1,6 +1,6 @@
 //! Applies the decisions of a sync plugin: checked edits in order, and no two entries with the same key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tidegate_core::config::{EditKind, MissingGrant, PluginGrant};
@@ -29,6 +29,22 @@ pub(super) struct CheckedDecision {
     pub(super) action: Action,
     pub(super) rule: String,
     pub(super) reason: String,
+}
+
+impl CheckedDecision {
+    /// Whether it renames, so that no other entry has an equal decision.
+    pub(super) fn has_new_key(&self) -> bool {
+        matches!(&self.action, Action::Publish(edits) if edits.iter().any(|edit| matches!(edit, Edit::Rename(_))))
+    }
+
+    /// Whether it changes headers or metadata, and nothing else.
+    fn changes_headers_only(&self) -> bool {
+        let Action::Publish(edits) = &self.action else { return false };
+        edits.iter().all(|edit| match edit {
+            Edit::SetHeader(_) | Edit::RemoveHeader(_) | Edit::SetMetadata(_) | Edit::RemoveMetadata(_) => true,
+            Edit::Rename(_) | Edit::Redirect(_) | Edit::Other(_) => false,
+        })
+    }
 }
 
 /// A decision about the entry at a position.
@@ -84,8 +100,7 @@ pub(super) fn apply(
     let mut renamed: BTreeMap<usize, KeyOrigin> = BTreeMap::new();
     let (mut position, mut published) = (0, 0);
     let mut error = None;
-    // Share headers right away: a million objects have a few dozen different sets of headers.
-    let mut pool = HeaderPool::default();
+    let mut headers = HeaderChanges::default();
     entries.retain_mut(|entry| {
         let decision = decided.next_if(|decided| decided.position == position);
         position += 1;
@@ -93,9 +108,8 @@ pub(super) fn apply(
         published += 1;
         let Some(EntryDecision { decision, .. }) = decision.filter(|_| error.is_none()) else { return true };
         let from = entry.key.clone();
-        match apply_decision(context, entry, &decision) {
+        match headers.apply(context, entry, &decision) {
             Ok(true) => {
-                pool.share(&mut entry.headers);
                 if entry.key != from {
                     renamed.insert(published_position, KeyOrigin::Renamed { from, rule: decision.rule.clone() });
                 }
@@ -133,6 +147,49 @@ pub(super) fn apply(
     }
     sort(&mut placed)?;
     desired_site(placed.into_iter().map(|placed| placed.entry).collect(), excluded)
+}
+
+/// Applies decisions to entries whose headers are shared: a million objects have a few dozen different sets of headers, and
+/// a few dozen different decisions about them.
+#[derive(Default)]
+struct HeaderChanges {
+    pool: HeaderPool,
+    /// By headers and decision: what they become. Both are kept, so that their addresses stay theirs.
+    known: HashMap<(usize, usize), KnownChange>,
+}
+
+struct KnownChange {
+    _headers: ObjectHeaders,
+    _decision: Arc<CheckedDecision>,
+    changed: ObjectHeaders,
+}
+
+impl HeaderChanges {
+    /// Like [`apply_decision`].
+    fn apply(
+        &mut self,
+        context: &DecisionContext<'_>,
+        entry: &mut DesiredEntry,
+        decision: &Arc<CheckedDecision>,
+    ) -> Result<bool, FailureCause> {
+        if context.trace == Trace::On || !decision.changes_headers_only() {
+            let published = apply_decision(context, entry, decision)?;
+            self.pool.share(&mut entry.headers);
+            return Ok(published);
+        }
+        self.pool.share(&mut entry.headers);
+        let address = (entry.headers.address(), Arc::as_ptr(decision).addr());
+        if let Some(known) = self.known.get(&address) {
+            entry.headers = known.changed.clone();
+            return Ok(true);
+        }
+        let before = entry.headers.clone();
+        let published = apply_decision(context, entry, decision)?;
+        self.pool.share(&mut entry.headers);
+        let (_decision, changed) = (Arc::clone(decision), entry.headers.clone());
+        self.known.insert(address, KnownChange { _headers: before, _decision, changed });
+        Ok(published)
+    }
 }
 
 /// Applies one decision to one entry; returns whether the entry is published.

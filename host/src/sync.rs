@@ -167,11 +167,15 @@ fn call_plugin(
                 let key = entries.get(position).map(|entry| entry.key.to_string());
                 LocatedCause { key, ..malformed.into() }
             })?;
-            let decision = known.get(&checked).cloned().unwrap_or_else(|| {
-                let decision = Arc::new(checked);
-                known.insert(Arc::clone(&decision));
-                decision
-            });
+            let decision = match known.get(&checked) {
+                _ if checked.has_new_key() => Arc::new(checked),
+                Some(known) => Arc::clone(known),
+                None => {
+                    let decision = Arc::new(checked);
+                    known.insert(Arc::clone(&decision));
+                    decision
+                }
+            };
             decided.push(EntryDecision { position, decision });
         }
     }

@@ -31,9 +31,11 @@ pub(super) fn with_entries<R>(batch: &[DesiredEntry], call: impl FnOnce(&[Entry<
     struct EntryParts {
         headers: Range<usize>,
         metadata: Range<usize>,
-        digest: Option<String>,
+        digest: Range<usize>,
     }
     let mut attributes = Vec::new();
+    // One text for all digests: every plugin gets them of every object.
+    let mut digests = String::new();
     let parts: Vec<EntryParts> = batch
         .iter()
         .map(|entry| {
@@ -41,13 +43,18 @@ pub(super) fn with_entries<R>(batch: &[DesiredEntry], call: impl FnOnce(&[Entry<
             attributes.extend(header_attributes(&entry.headers));
             let middle = attributes.len();
             attributes.extend(entry.headers.metadata().map(|(name, value)| AttributeParam { name, value }));
-            let digest = match &entry.body {
-                DesiredBody::Object { identity, .. } => {
-                    identity.sha256.map(|digest| format!("sha256:{}", hex::encode(digest)))
+            let before = digests.len();
+            if let DesiredBody::Object { identity, .. } = &entry.body
+                && let Some(digest) = identity.sha256
+            {
+                let mut hex = [0; 64];
+                // It fails only for another length.
+                if hex::encode_to_slice(digest, &mut hex).is_ok() {
+                    digests.push_str("sha256:");
+                    digests.extend(hex.map(char::from));
                 }
-                DesiredBody::Redirect(_) => None,
-            };
-            EntryParts { headers: start..middle, metadata: middle..attributes.len(), digest }
+            }
+            EntryParts { headers: start..middle, metadata: middle..attributes.len(), digest: before..digests.len() }
         })
         .collect();
     let entries: Vec<Entry<'_>> = batch
@@ -56,7 +63,7 @@ pub(super) fn with_entries<R>(batch: &[DesiredEntry], call: impl FnOnce(&[Entry<
         .map(|(entry, parts)| Entry {
             key: entry.key.as_str(),
             size: entry.body.size(),
-            digest: parts.digest.as_deref(),
+            digest: digests.get(parts.digest.clone()).filter(|digest| !digest.is_empty()),
             redirect: entry.body.redirect().map(RedirectTarget::as_str),
             headers: attributes.get(parts.headers.clone()).unwrap_or_default(),
             metadata: attributes.get(parts.metadata.clone()).unwrap_or_default(),

@@ -106,15 +106,23 @@ static NONE: HeaderValues = HeaderValues { system: BTreeMap::new(), metadata: BT
 
 /// Shares the memory of equal headers.
 #[derive(Debug, Default)]
-pub struct HeaderPool(HashSet<ObjectHeaders>);
+pub struct HeaderPool {
+    known: HashSet<ObjectHeaders>,
+    /// The addresses of those.
+    addresses: HashSet<usize>,
+}
 
 impl HeaderPool {
     /// Replaces headers with equal ones from the pool, or adds them to it.
     pub fn share(&mut self, headers: &mut ObjectHeaders) {
-        match self.0.get(headers) {
+        if self.addresses.contains(&headers.address()) {
+            return;
+        }
+        match self.known.get(headers) {
             Some(known) => *headers = known.clone(),
             None => {
-                self.0.insert(headers.clone());
+                self.addresses.insert(headers.address());
+                self.known.insert(headers.clone());
             }
         }
     }
@@ -189,6 +197,13 @@ impl ObjectHeaders {
         if self.get(name).is_some() {
             self.edit(|values| drop(values.system.remove(&name)));
         }
+    }
+
+    /// The address of the memory that equal headers may share; 0 without headers. As long as a clone is kept, no other
+    /// headers have it.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |values| Arc::as_ptr(values).addr())
     }
 
     /// The value of a header.
