@@ -13,7 +13,7 @@ mod settings;
 
 pub use settings::{HeaderRule, HeadersFileSettings, HeadersSettings, PresetSettings};
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use tidegate_plugin::edge::{EdgeDialect, add_headers};
 use tidegate_plugin::glob::Glob;
@@ -190,8 +190,11 @@ fn apply(index: usize, entry: &Entry, changes: &[HeaderChange<'_>], decisions: &
         let Some(edit) = change.name.edit(entry, change.value) else { continue };
         edits.push(edit);
         last = Some(change.rule);
-        let separator = if reasons.is_empty() { "" } else { "; " };
-        reasons.push_str(&format!("{separator}{}: {}", change.name, change.reason));
+        if !reasons.is_empty() {
+            reasons.push_str("; ");
+        }
+        // Writing to a text does not fail.
+        write!(reasons, "{}: {}", change.name, change.reason).unwrap_or_default();
     }
     if let Some(rule) = last {
         decisions.publish(index, edits, rule, reasons);

@@ -78,26 +78,30 @@ impl SyncPlugin for Mime {
                 found.push((index, entry, self.find(entry)));
             }
         }
-        for chunk in found.chunks(KEYS_IN_ONE_READ) {
+        let mut found = found.into_iter();
+        loop {
+            let chunk: Vec<_> = found.by_ref().take(KEYS_IN_ONE_READ).collect();
+            if chunk.is_empty() {
+                return Ok(());
+            }
             let unread = chunk.iter().filter(|(.., found)| matches!(found, FoundType::Unread(_)));
             let keys: Vec<String> = unread.map(|(_, entry, _)| entry.key.clone()).collect();
             let mut heads =
                 if keys.is_empty() { Vec::new() } else { content::heads(&keys, sniff::HEAD_BYTES) }.into_iter();
             for (index, entry, found) in chunk {
                 match found {
-                    FoundType::Decided(decided) => decide(*index, entry, decided, decisions),
+                    FoundType::Decided(decided) => decide(index, entry, decided, decisions),
                     FoundType::Unread(unread) => {
                         let head = heads.next().unwrap_or(Err(content::ReadError::NotFound));
                         let head = head.map_err(|error| unreadable(&entry.key, &error))?;
-                        if let (UnreadType::Charset { .. }, Some(encoding)) = (unread, sniff::compression(&head)) {
+                        if let (UnreadType::Charset { .. }, Some(encoding)) = (&unread, sniff::compression(&head)) {
                             self.compressed.push(CompressedText { key: entry.key.clone(), encoding });
                         }
-                        decide(*index, entry, &self.read(*unread, &head, entry.size), decisions);
+                        decide(index, entry, self.read(unread, &head, entry.size), decisions);
                     }
                 }
             }
         }
-        Ok(())
     }
 
     fn finish(&mut self) -> Result<Summary, Failure> {
@@ -221,17 +225,18 @@ impl Mime {
 }
 
 /// Adds the edits that give the entry its type.
-fn decide(index: usize, entry: &Entry, decided: &DecidedType, decisions: &mut Decisions) {
+fn decide(index: usize, entry: &Entry, decided: DecidedType, decisions: &mut Decisions) {
+    let DecidedType { content_type, encoding, rule, reason } = decided;
     let mut edits = Vec::new();
-    if entry.header(CONTENT_TYPE) != Some(&decided.content_type) {
-        edits.push(Edit::header(CONTENT_TYPE, decided.content_type.clone()));
+    if entry.header(CONTENT_TYPE) != Some(&*content_type) {
+        edits.push(Edit::header(CONTENT_TYPE, content_type));
     }
-    if let Some(encoding) = &decided.encoding
-        && entry.header(CONTENT_ENCODING) != Some(encoding)
+    if let Some(encoding) = encoding
+        && entry.header(CONTENT_ENCODING) != Some(&*encoding)
     {
-        edits.push(Edit::header(CONTENT_ENCODING, encoding.clone()));
+        edits.push(Edit::header(CONTENT_ENCODING, encoding));
     }
-    decisions.publish(index, edits, &decided.rule, decided.reason.clone());
+    decisions.publish(index, edits, &rule, reason);
 }
 
 /// A read error denies the run: with a guess, the type would change in the next run.

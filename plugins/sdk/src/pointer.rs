@@ -19,7 +19,13 @@ impl Pointer {
     /// The member `name` of the object at this place.
     #[must_use]
     pub fn member(mut self, name: &str) -> Self {
+        self.0.reserve(name.len() + 1);
         self.0.push('/');
+        if !name.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
+            // Almost every name.
+            self.0.push_str(name);
+            return self;
+        }
         for character in name.chars() {
             match character {
                 '~' => self.0.push_str("~0"),

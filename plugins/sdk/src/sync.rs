@@ -57,7 +57,7 @@ impl Decisions {
     fn push(&mut self, index: usize, action: Action, rule: &Pointer, reason: String) {
         // A batch has at most 1,000 entries, so an index that does not fit is out of range, and the host refuses it.
         let index = u32::try_from(index).unwrap_or(u32::MAX);
-        self.0.push(Decision { index, action, rule: rule.to_string(), reason });
+        self.0.push(Decision { index, action, rule: rule.as_str().to_owned(), reason });
     }
 
     /// The decisions in the order of their entries.
