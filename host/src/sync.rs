@@ -151,8 +151,7 @@ fn call_plugin(
     .map_err(reported_failure)?;
     let mut budget = AnswerBudget::new(limits, objects);
     let mut decided = Vec::new();
-    // A large site has one decision for every object, and most of them are equal.
-    let mut known: HashSet<Arc<CheckedDecision>> = HashSet::new();
+    let mut known = KnownDecisions::default();
     for (number, batch) in entries.chunks(limits.batch).enumerate() {
         let first = number * limits.batch;
         let decisions = with_entries(batch, |batch| {
@@ -167,16 +166,7 @@ fn call_plugin(
                 let key = entries.get(position).map(|entry| entry.key.to_string());
                 LocatedCause { key, ..malformed.into() }
             })?;
-            let decision = match known.get(&checked) {
-                _ if checked.has_new_key() => Arc::new(checked),
-                Some(known) => Arc::clone(known),
-                None => {
-                    let decision = Arc::new(checked);
-                    known.insert(Arc::clone(&decision));
-                    decision
-                }
-            };
-            decided.push(EntryDecision { position, decision });
+            decided.push(EntryDecision { position, decision: known.share(checked) });
         }
     }
     let summary = instance
@@ -196,6 +186,35 @@ fn call_plugin(
     let last_call = if redirects.is_empty() { DECIDE } else { FINISH };
     let decisions = PluginDecisions { entries: decided, redirects };
     Ok(PluginAnswers { decisions, edge, findings, findings_dropped, bytes: budget.used(), last_call })
+}
+
+/// Shares the memory of equal decisions: a large site has one for every object, and most of them are equal.
+#[derive(Default)]
+struct KnownDecisions {
+    known: HashSet<Arc<CheckedDecision>>,
+    /// The last one, which is compared first: neighbours in a folder are often alike.
+    last: Option<Arc<CheckedDecision>>,
+}
+
+impl KnownDecisions {
+    fn share(&mut self, decision: CheckedDecision) -> Arc<CheckedDecision> {
+        if let Some(last) = self.last.as_ref().filter(|last| ***last == decision) {
+            return Arc::clone(last);
+        }
+        if decision.has_new_key() {
+            return Arc::new(decision);
+        }
+        let shared = match self.known.get(&decision) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let decision = Arc::new(decision);
+                self.known.insert(Arc::clone(&decision));
+                decision
+            }
+        };
+        self.last = Some(Arc::clone(&shared));
+        shared
+    }
 }
 
 /// Without a trace the reason is dropped: a large site has one for every object.
