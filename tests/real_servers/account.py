@@ -1,10 +1,8 @@
 """Prints the resources of an account, of the kinds that `tidegate install` creates, as JSON. Reads them with boto3.
 
     account.py ENDPOINT           prints the resources
-    account.py ENDPOINT others    first creates resources that Tidegate does not own: buckets, a queue, a role, and
+    account.py ENDPOINT others    first creates resources that Tidegate does not own: buckets, a queue, a role, a function, and
                                   notifications of the buckets
-    account.py ENDPOINT queue-is-gone
-                                  first deletes that queue
 """
 import io
 import json
@@ -25,9 +23,11 @@ def client(service):
     )
 
 
-s3, iam, sqs, sns, logs, functions = (client(name) for name in ("s3", "iam", "sqs", "sns", "logs", "lambda"))
+s3, iam, sqs, logs, functions = (client(name) for name in ("s3", "iam", "sqs", "logs", "lambda"))
+stacks, metrics, events = (client(name) for name in ("cloudformation", "cloudwatch", "events"))
 # Fields that change without a change to the resource, or differ between two equal resources.
 VOLATILE = {"ResponseMetadata", "RevisionId", "LastModified", "LastModifiedTime", "CreationTime", "CreateDate", "RoleId"}
+VOLATILE |= {name + suffix for name in ("State", "LastUpdateStatus") for suffix in ("", "Reason", "ReasonCode")}
 
 
 def stable(response):
@@ -104,15 +104,27 @@ def function(name):
         "tags": found.get("Tags", {}),
         "policy": json.loads(policy["Policy"]) if policy else None,
         "url": none_if_missing(functions.get_function_url_config, FunctionName=name),
-        "retries": none_if_missing(functions.get_function_event_invoke_config, FunctionName=name),
+        "retries": none_if_missing(functions.get_function_event_invoke_config, FunctionName=name, Qualifier="$LATEST"),
         "mappings": stable(functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]),
     }
+
+
+def executed(change_set):
+    """Whether a change set was executed, or cannot be: AWS deletes it then."""
+    return change_set.get("ExecutionStatus") != "AVAILABLE"
 
 
 def state():
     buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     groups = stable(logs.describe_log_groups()["logGroups"])
+    listed = [one for one in stacks.describe_stacks()["Stacks"] if one["StackStatus"] != "DELETE_COMPLETE"]
+    change_sets = {one["StackName"]: stacks.list_change_sets(StackName=one["StackName"])["Summaries"] for one in listed}
     return {
+        "stacks": {one["StackName"]: one["StackStatus"] for one in listed},
+        "change-sets": [one["ChangeSetName"] for sets in change_sets.values() for one in sets if not executed(one)],
+        "alarms": sorted(one["AlarmName"] for one in metrics.describe_alarms()["MetricAlarms"]),
+        "dashboards": [one["DashboardName"] for one in metrics.list_dashboards()["DashboardEntries"]],
+        "rules": sorted(one["Name"] for one in events.list_rules()["Rules"]),
         "functions": {one["FunctionName"]: function(one["FunctionName"]) for one in functions.list_functions()["Functions"]},
         "roles": {one["RoleName"]: role(one["RoleName"]) for one in iam.list_roles()["Roles"]},
         "queues": {url.rsplit("/", 1)[1]: queue(url) for url in sqs.list_queues().get("QueueUrls", [])},
@@ -124,12 +136,4 @@ def state():
 
 if sys.argv[2:] == ["others"]:
     create_others()
-elif sys.argv[2:] == ["topic-is-gone"]:
-    topic = sns.create_topic(Name="others")["TopicArn"]
-    entry = {"Id": "theirs-3", "TopicArn": topic, "Events": ["s3:ObjectRemoved:*"]}
-    notifications = {"TopicConfigurations": [entry]}
-    s3.put_bucket_notification_configuration(Bucket="acme-other", NotificationConfiguration=notifications)
-    sns.delete_topic(TopicArn=topic)
-elif sys.argv[2:] == ["queue-is-gone"]:
-    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="others")["QueueUrl"])
 print(json.dumps(state(), sort_keys=True))

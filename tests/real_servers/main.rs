@@ -11,6 +11,7 @@
 mod aws_cli;
 mod function;
 mod install;
+mod install_faults;
 mod lease;
 mod linters;
 mod ministack;

@@ -2,11 +2,14 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
+use std::io::{Cursor, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tidegate_core::architecture::Architecture;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::binary::{binary, bootstrap, cache};
 
@@ -53,6 +56,19 @@ pub fn program(target: Architecture) -> Vec<u8> {
     bytes.extend(machine.to_le_bytes());
     bytes.resize(64, 0);
     bytes
+}
+
+/// A package with a configuration and the header of a program for this machine: enough for `tidegate install`, which
+/// inspects nothing else of it.
+#[must_use]
+pub fn small_package(configuration: &str) -> Vec<u8> {
+    let program = program(Architecture::of_this_machine().unwrap());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in [("bootstrap", program.as_slice()), ("tidegate.toml", configuration.as_bytes())] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
 }
 
 /// Unpacks a zip, with the file modes that it stores.

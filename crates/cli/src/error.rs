@@ -10,6 +10,7 @@ use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::report::Outcome;
 use tidegate_iam::apply::StepError;
+use tidegate_iam::deploy::DeployError;
 use tidegate_lambda::package::PackagingError;
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::PublishError;
@@ -98,6 +99,9 @@ pub(crate) enum CliError {
     /// An IAM change failed.
     #[error(transparent)]
     Step(Box<StepError>),
+    /// The stack of the function could not be changed.
+    #[error(transparent)]
+    Deploy(Box<DeployError>),
     /// The package cannot be built.
     #[error(transparent)]
     Package(#[from] PackagingError),
@@ -106,6 +110,12 @@ pub(crate) enum CliError {
 impl From<StepError> for CliError {
     fn from(error: StepError) -> Self {
         Self::Step(Box::new(error))
+    }
+}
+
+impl From<DeployError> for CliError {
+    fn from(error: DeployError) -> Self {
+        Self::Deploy(Box::new(error))
     }
 }
 
@@ -142,6 +152,10 @@ impl CliError {
     pub(crate) fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Usage(_) | Self::Read { .. } | Self::NotFound { .. } => ExitStatus::Usage,
+            Self::Deploy(error) => match **error {
+                DeployError::Foreign(_) | DeployError::NoBucket(_) => ExitStatus::Usage,
+                _ => ExitStatus::Failure,
+            },
             Self::System(_) | Self::Write { .. } | Self::Listen { .. } | Self::Aws(_) | Self::Step(_) => {
                 ExitStatus::Failure
             }

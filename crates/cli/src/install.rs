@@ -1,73 +1,186 @@
-//! `tidegate install` and `tidegate uninstall`: the changes, the confirmation and the deployment package.
+//! `tidegate install`: a change set of the function's stack, shown, confirmed and executed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use serde_json::json;
 use tidegate_core::config::{AccountId, Config};
+use tidegate_core::location::Bucket;
+use tidegate_core::sanitize::sanitize_json;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::Change;
+use tidegate_iam::changes::{BucketChange, Change};
+use tidegate_iam::deploy::{
+    DeployError, DeployRequest, DeployedStack, PackagePlace, PreparedChanges, StackChanges, StackDeployer,
+};
 use tidegate_iam::document::Partition;
 use tidegate_iam::policies::TrustedArn;
-use tidegate_iam::stack::install::{install as install_changes, uninstall as uninstall_changes};
 use tidegate_iam::stack::{
-    AccountRegion, OwnerSetting, PackageZip, Publishers, Stack, configured_buckets, missing_owners,
+    AccountRegion, OwnerSetting, PackageZip, Publishers, Stack, TemplateFormat, configured_buckets, missing_owners,
 };
 use tidegate_publish::{Connection, Sts};
 
-use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, UninstallArguments};
+use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, StackArguments};
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
-use crate::output::{json_line, print_document, warn};
+use crate::output::{json_line, warn};
+use crate::stack_progress::StackProgress;
 use crate::template::{print_owners, warn_other_accounts};
 
-/// The changes that install a stack, or remove it.
-struct InstallRun<'a> {
-    provisioner: &'a Provisioner,
-    stack: &'a Stack,
-    changes: &'a [Change],
+/// The stack of a function, in an account and a region.
+pub(crate) struct StackRun {
+    pub(crate) config: Config,
+    pub(crate) provisioner: Provisioner,
+    pub(crate) deployer: StackDeployer,
+    pub(crate) account: AccountId,
+    pub(crate) region: String,
+}
+
+/// What `install` does.
+struct StackInstall<'a> {
+    run: &'a StackRun,
+    prepared: Option<&'a PreparedChanges>,
+    buckets: Vec<Change>,
     owners: Vec<OwnerSetting>,
 }
 
 /// Creates or updates the function and its resources.
 pub(crate) async fn install(common: &CommonArguments, arguments: &InstallArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let zip = read_zip(arguments, &configuration)?;
-    let connection = connect(common).await?;
+    let package = read_zip(arguments, &configuration)?;
+    let place = PackagePlace::new(arguments.upload_to.as_ref(), &configuration.config).map_err(CliError::usage)?;
+    let place = place.ok_or_else(|| {
+        let message =
+            "no place for the package: set `state` in the configuration, or use `--upload-to s3://BUCKET/PREFIX/`";
+        CliError::Usage(message.to_owned())
+    })?;
+    let run = StackRun::open(common, &configuration.config, &arguments.stack).await?;
     let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
-    let provisioner = Provisioner::new(&connection);
-    let people = trusted(&provisioner, arguments).await?;
-    let stack = stack(&connection, &configuration.config, publishers).await?.trusting(&people);
-    let found = provisioner.read_stack(&stack).await?;
-    let install = install_changes(&stack, &found, zip.sha256()).map_err(CliError::usage)?;
+    let stack = run.stack(publishers)?;
+    let trusted = trusted(&run.provisioner, arguments).await?;
     warn_other_accounts(&stack);
-    for role in &install.unmanaged_roles {
-        warn(format!(
-            "the role `{role}` exists and is left unchanged; let it trust the function's role, and check its permissions with `tidegate check --aws`"
-        ));
-    }
-    let creates_publisher = stack.publishers.iter().any(|publisher| !found.roles.contains_key(&publisher.name));
-    if people.is_empty() && creates_publisher {
+    let buckets = run.buckets_without_events(&stack).await?;
+    let template = TemplateFormat::CloudFormation.write(&stack).map_err(CliError::system)?;
+    let request = DeployRequest {
+        template: &template,
+        package: &package,
+        place: &place,
+        trusted: trusted.as_deref(),
+        account: run.account.as_str(),
+    };
+    let current = run.current().await?;
+    let prepared = run.deployer.prepare(&request, current.as_ref()).await?;
+    if let Some(prepared) = &prepared
+        && trusts_only_function(&stack, prepared, trusted.as_deref(), current.as_ref())
+    {
         warn(
             "only the function can assume the new publisher roles; to run `plan`, `publish` and `rollback` yourself, use `--trust-caller` or `--trust ARN`",
         );
     }
-    let owners = owners(&provisioner, &configuration.config, &stack).await?;
-    let provisioner = provisioner.with_package(zip);
-    let run = InstallRun { provisioner: &provisioner, stack: &stack, changes: &install.changes, owners };
-    run.apply(common, arguments.apply).await
+    let owners = run.owners().await?;
+    let plan = StackInstall { run: &run, prepared: prepared.as_ref(), buckets, owners };
+    let applied = plan.apply(common, arguments.apply, &package, &place).await;
+    if prepared.is_some() && !matches!(applied, Ok(Applied::Executed)) {
+        let discarded = run.deployer.discard_change_set().await;
+        if applied.is_ok() {
+            discarded?;
+        }
+    }
+    match applied? {
+        Applied::Executed | Applied::Shown => Ok(ExitStatus::Success),
+        Applied::Cancelled => {
+            errln!("cancelled; nothing was changed");
+            Ok(ExitStatus::Denied)
+        }
+    }
 }
 
-/// The settings that name the owners of buckets of the function's account, where the configuration has none.
-async fn owners(provisioner: &Provisioner, config: &Config, stack: &Stack) -> Result<Vec<OwnerSetting>, CliError> {
-    let account = AccountId::try_from(stack.place.account().to_owned()).map_err(CliError::system)?;
-    let owned = provisioner.buckets().owned_by(&configured_buckets(config), &account).await?;
-    Ok(missing_owners(config, &account, &owned))
+/// Whether new publisher roles trust no one but the function.
+fn trusts_only_function(
+    stack: &Stack,
+    prepared: &PreparedChanges,
+    trusted: Option<&[TrustedArn]>,
+    current: Option<&DeployedStack>,
+) -> bool {
+    let is_set =
+        |name: &str| current.and_then(|stack| stack.parameters.get(name)).is_some_and(|value| !value.is_empty());
+    let is_trusting = trusted.is_some_and(|people| !people.is_empty())
+        || (trusted.is_none() && (is_set("TrustedPrincipals") || is_set("TrustedAccounts")));
+    let has_new_role = prepared.changes.policies.iter().any(|policy| {
+        let is_publisher = stack.publishers.iter().any(|role| role.name == policy.role);
+        is_publisher && policy.policy.is_none() && policy.removed.is_empty()
+    });
+    has_new_role && !is_trusting
 }
 
-/// The principals of `--trust` and `--trust-caller`.
-async fn trusted(provisioner: &Provisioner, arguments: &InstallArguments) -> Result<Vec<TrustedArn>, CliError> {
+/// How far `install` went.
+enum Applied {
+    /// Only shown, or up to date.
+    Shown,
+    /// The user did not confirm.
+    Cancelled,
+    /// The changes were made.
+    Executed,
+}
+
+impl StackRun {
+    pub(crate) async fn open(
+        common: &CommonArguments,
+        config: &Config,
+        arguments: &StackArguments,
+    ) -> Result<Self, CliError> {
+        let connection = connect(common).await?;
+        let account = Sts::new(&connection).caller().await?.account;
+        let account = AccountId::try_from(account).map_err(CliError::system)?;
+        let mut config = config.clone();
+        config.set_default_partition(&Partition::of_region(&connection.region()));
+        let (name, role) = (arguments.stack_name.as_deref(), arguments.service_role.as_ref().map(TrustedArn::as_str));
+        let deployer = StackDeployer::new(&connection, config.function.name.as_str(), name, role)
+            .with_upload_key(config.state_kms_key.clone());
+        let region = connection.region();
+        Ok(Self { config, provisioner: Provisioner::new(&connection), deployer, account, region })
+    }
+
+    /// The stack that the configuration describes, with the template of `tidegate template`.
+    pub(crate) fn stack(&self, publishers: Publishers) -> Result<Stack, CliError> {
+        let place = AccountRegion::at_deployment(Some(self.account.as_str()));
+        Stack::new(&self.config, &place, publishers).map_err(CliError::usage)
+    }
+
+    /// The stack that the account has, after an operation that is running has ended.
+    pub(crate) async fn current(&self) -> Result<Option<DeployedStack>, CliError> {
+        let name = self.deployer.name();
+        Ok(self.deployer.current(|status| errln!("the stack `{name}` is in {status}; waiting …")).await?)
+    }
+
+    /// The changes to buckets whose uploads start the function, and that do not send events to EventBridge.
+    async fn buckets_without_events(&self, stack: &Stack) -> Result<Vec<Change>, CliError> {
+        let mut changes = Vec::new();
+        for bucket in stack.uploads.iter().map(|upload| &upload.bucket).collect::<BTreeSet<&Bucket>>() {
+            match self.provisioner.buckets().sends_events(bucket).await? {
+                Some(true) => {}
+                Some(false) => changes.push(Change::Bucket(BucketChange::EnableEventBridge { bucket: bucket.clone() })),
+                None => return Err(DeployError::NoBucket(bucket.clone()).into()),
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The settings that name the owners of buckets of the function's account, where the configuration has none.
+    async fn owners(&self) -> Result<Vec<OwnerSetting>, CliError> {
+        let owned = self.provisioner.buckets().owned_by(&configured_buckets(&self.config), &self.account).await?;
+        Ok(missing_owners(&self.config, &self.account, &owned))
+    }
+
+    /// The first line of what is shown.
+    pub(crate) fn heading(&self) -> String {
+        format!("the stack `{}` in the account {}, {}", self.deployer.name(), self.account.as_str(), self.region)
+    }
+}
+
+/// The principals of `--trust` and `--trust-caller`; `None` without these options.
+async fn trusted(provisioner: &Provisioner, arguments: &InstallArguments) -> Result<Option<Vec<TrustedArn>>, CliError> {
     let mut people = arguments.trust.clone();
     if arguments.trust_caller {
         let caller = provisioner.sts().caller().await?;
@@ -79,24 +192,7 @@ async fn trusted(provisioner: &Provisioner, arguments: &InstallArguments) -> Res
         })?;
         people.push(arn.parse().map_err(CliError::usage)?);
     }
-    people.sort();
-    people.dedup();
-    Ok(people)
-}
-
-/// Deletes what `install` created.
-pub(crate) async fn uninstall(
-    common: &CommonArguments,
-    arguments: &UninstallArguments,
-) -> Result<ExitStatus, CliError> {
-    let configuration = Configuration::load(&common.config)?;
-    let connection = connect(common).await?;
-    let stack = stack(&connection, &configuration.config, Publishers::Included).await?;
-    let provisioner = Provisioner::new(&connection);
-    let found = provisioner.read_stack(&stack).await?;
-    let changes = uninstall_changes(&stack, &found);
-    let run = InstallRun { provisioner: &provisioner, stack: &stack, changes: &changes, owners: Vec::new() };
-    run.apply(common, arguments.apply).await
+    Ok(Some(people).filter(|people| !people.is_empty()))
 }
 
 async fn connect(common: &CommonArguments) -> Result<Connection, CliError> {
@@ -110,14 +206,6 @@ async fn connect(common: &CommonArguments) -> Result<Connection, CliError> {
     } else {
         Err(CliError::Usage("no region for the function; use `--region`, or set `AWS_REGION`".to_owned()))
     }
-}
-
-async fn stack(connection: &Connection, config: &Config, publishers: Publishers) -> Result<Stack, CliError> {
-    let account = Sts::new(connection).caller().await?.account;
-    let place = AccountRegion::known(&account, &connection.region());
-    let mut config = config.clone();
-    config.set_default_partition(&Partition::of_region(&connection.region()));
-    Stack::new(&config, &place, publishers).map_err(CliError::usage)
 }
 
 fn read_zip(arguments: &InstallArguments, configuration: &Configuration) -> Result<PackageZip, CliError> {
@@ -134,45 +222,102 @@ fn read_zip(arguments: &InstallArguments, configuration: &Configuration) -> Resu
         .map_err(|error| CliError::Usage(format!("the package `{}`: {error}", path.display())))
 }
 
-impl InstallRun<'_> {
-    /// Shows the changes, asks for confirmation and applies them.
-    async fn apply(&self, common: &CommonArguments, flags: ApplyFlags) -> Result<ExitStatus, CliError> {
-        if common.json {
-            let (account, region) = (self.stack.place.account(), self.stack.place.region());
-            let Self { changes, owners, .. } = self;
-            let mut output =
-                json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes });
-            if let (Some(members), false) = (output.as_object_mut(), owners.is_empty()) {
-                members.insert("owners".to_owned(), json!(owners));
-            }
-            outln!("{}", json_line(&output));
-        } else {
-            self.show(flags.dry_run);
+impl StackInstall<'_> {
+    /// Shows the changes, asks for confirmation and makes them.
+    async fn apply(
+        &self,
+        common: &CommonArguments,
+        flags: ApplyFlags,
+        package: &PackageZip,
+        place: &PackagePlace,
+    ) -> Result<Applied, CliError> {
+        if !common.json {
+            self.show();
             print_owners(&self.owners, "name the owner of the buckets in the configuration");
         }
-        if self.changes.is_empty() || flags.dry_run {
-            return Ok(ExitStatus::Success);
+        if (self.prepared.is_none() && self.buckets.is_empty()) || flags.dry_run {
+            self.print_json(common, flags, None);
+            return Ok(Applied::Shown);
         }
         if !flags.yes && !confirm(common)? {
-            errln!("cancelled; nothing was changed");
-            return Ok(ExitStatus::Denied);
+            return Ok(Applied::Cancelled);
         }
-        self.provisioner.apply(self.changes, |change| errln!("{change} …")).await?;
-        Ok(ExitStatus::Success)
+        let outputs = match self.prepared {
+            Some(prepared) => Some(self.execute(common, prepared, package, place).await?),
+            None => None,
+        };
+        self.run.provisioner.apply(&self.buckets, |change| errln!("{change} …")).await?;
+        self.print_json(common, flags, outputs.as_ref());
+        if let (Some(outputs), false) = (&outputs, common.json) {
+            let width = outputs.keys().map(String::len).max().unwrap_or_default();
+            outputs.iter().for_each(|(name, value)| outln!("{name:width$}  {}", sanitize_json(value)));
+        }
+        Ok(Applied::Executed)
     }
 
-    fn show(&self, with_documents: bool) {
-        let Stack { place, function, .. } = self.stack;
-        let (name, account, region) = (&function.name, place.account(), place.region());
-        if self.changes.is_empty() {
-            outln!("`{name}` in the account {account}, {region}: up to date");
+    /// Uploads the package and executes the change set. Returns the outputs of the stack.
+    async fn execute(
+        &self,
+        common: &CommonArguments,
+        prepared: &PreparedChanges,
+        package: &PackageZip,
+        place: &PackagePlace,
+    ) -> Result<BTreeMap<String, String>, CliError> {
+        errln!("upload the package to `{}` …", place.location());
+        self.run.deployer.upload_package(package, place).await?;
+        let progress = StackProgress::new(common.json);
+        let stack = self.run.deployer.execute(prepared, |event| progress.observe(event)).await?;
+        Ok(stack.outputs)
+    }
+
+    fn show(&self) {
+        let heading = self.run.heading();
+        if self.prepared.is_none() && self.buckets.is_empty() {
+            outln!("{heading}: up to date");
             return;
         }
-        outln!("`{name}` in the account {account}, {region}:");
-        for change in self.changes {
-            outln!("  {change}");
-            print_document(change.document().filter(|_| with_documents), "    ");
+        let is_new = self.prepared.is_some_and(|prepared| prepared.is_new);
+        outln!("{heading}{}:", if is_new { ", which is new" } else { "" });
+        if let Some(prepared) = self.prepared {
+            let StackChanges { resources, policies } = &prepared.changes;
+            resources.iter().for_each(|change| outln!("  {change}"));
+            if resources.is_empty() {
+                outln!("  change parameters, tags or outputs only");
+            }
+            for policy in policies {
+                outln!("  {policy}:");
+                policy.removed.iter().for_each(|statement| outln!("    - {}", json_line(statement)));
+                policy.added.iter().for_each(|statement| outln!("    + {}", json_line(statement)));
+            }
         }
+        self.buckets.iter().for_each(|change| outln!("  {change}"));
+    }
+
+    fn print_json(&self, common: &CommonArguments, flags: ApplyFlags, outputs: Option<&BTreeMap<String, String>>) {
+        if !common.json {
+            return;
+        }
+        let Self { run, prepared, buckets, owners } = self;
+        let none = StackChanges::default();
+        let changes = prepared.map_or(&none, |prepared| &prepared.changes);
+        let mut output = json!({
+            "dry-run": flags.dry_run,
+            "account": run.account,
+            "region": run.region,
+            "stack": run.deployer.name(),
+            "changes": changes.resources,
+            "policies": changes.policies,
+            "buckets": buckets,
+        });
+        if let Some(members) = output.as_object_mut() {
+            if !owners.is_empty() {
+                members.insert("owners".to_owned(), json!(owners));
+            }
+            if let Some(outputs) = outputs {
+                members.insert("outputs".to_owned(), json!(outputs));
+            }
+        }
+        outln!("{}", json_line(&output));
     }
 }
 

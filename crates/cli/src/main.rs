@@ -33,8 +33,10 @@ mod progress;
 mod publish;
 mod releases;
 mod render;
+mod stack_progress;
 mod sync;
 mod template;
+mod uninstall;
 mod watch;
 
 use std::process::ExitCode;
@@ -90,7 +92,7 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
         Command::Package(arguments) => package::package(&common, &arguments).await,
         Command::Template(arguments) => template::template(&common, &arguments).await,
         Command::Install(arguments) => install::install(&common, &arguments).await,
-        Command::Uninstall(arguments) => install::uninstall(&common, &arguments).await,
+        Command::Uninstall(arguments) => uninstall::uninstall(&common, &arguments).await,
         Command::Edge(command) => edge::edge(&common, &command).await,
         Command::Invoke(arguments) => invoke::invoke(&common, &arguments).await,
         Command::Credentials(command) => credentials::credentials(&common, &command).await,

@@ -18,6 +18,8 @@ pub enum AwsService {
     Sts,
     /// Identity and Access Management.
     Iam,
+    /// CloudFormation.
+    CloudFormation,
     /// CloudFront.
     CloudFront,
     /// CloudFront, for the keys of its key value stores.
@@ -33,6 +35,7 @@ impl AwsService {
         match name {
             "sts" => Self::Sts,
             "iam" => Self::Iam,
+            "cloudformation" => Self::CloudFormation,
             "cloudfront" => Self::CloudFront,
             "cloudfront-keyvaluestore" => Self::KeyValueStore,
             "secretsmanager" => Self::SecretsManager,
@@ -50,7 +53,7 @@ impl AwsService {
         };
         match self {
             Self::S3 => format!("<Error>{}<RequestId>FAULT</RequestId></Error>", inner()),
-            Self::Sts | Self::Iam | Self::CloudFront => format!(
+            Self::Sts | Self::Iam | Self::CloudFormation | Self::CloudFront => format!(
                 "<ErrorResponse><Error><Type>Sender</Type>{}</Error><RequestId>FAULT</RequestId></ErrorResponse>",
                 inner()
             ),
@@ -65,7 +68,7 @@ impl AwsService {
         match self {
             Self::SecretsManager | Self::SystemsManager => CONTENT_TYPE,
             Self::KeyValueStore => "application/json",
-            Self::S3 | Self::Sts | Self::Iam | Self::CloudFront => "application/xml",
+            Self::S3 | Self::Sts | Self::Iam | Self::CloudFormation | Self::CloudFront => "application/xml",
         }
     }
 }
@@ -96,7 +99,9 @@ impl ApiCall {
                 let query = CallQuery::of(request.uri().query().unwrap_or_default());
                 s3_operation(request.method(), bucket.is_some(), key.is_some(), &query, request.headers()).to_owned()
             }
-            AwsService::Sts | AwsService::Iam => query_operation(request.body().bytes().unwrap_or_default()),
+            AwsService::Sts | AwsService::Iam | AwsService::CloudFormation => {
+                query_operation(request.body().bytes().unwrap_or_default())
+            }
             AwsService::SecretsManager | AwsService::SystemsManager => json_operation(request.headers()),
             AwsService::KeyValueStore => key_value_operation(request.method(), request.uri().path()).to_owned(),
             AwsService::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),

@@ -36,7 +36,9 @@ pub(crate) use publish::{
     CompareArguments, DevArguments, DiffArguments, ExplainArguments, PlanArguments, PublishArguments, ReadArguments,
     RollbackArguments, SiteArguments,
 };
-pub(crate) use stack::{ApplyFlags, InstallArguments, TemplateArguments, TemplateTool, UninstallArguments};
+pub(crate) use stack::{
+    ApplyFlags, InstallArguments, StackArguments, TemplateArguments, TemplateTool, UninstallArguments,
+};
 pub(crate) use sync::{CredentialsFlag, StagedHeadersFlag, SyncArguments};
 
 /// Publish static sites to S3 and CloudFront through sandboxed plugins and policies
@@ -154,8 +156,11 @@ Examples:
     /// Sends no request to AWS.
     Template(TemplateArguments),
     /// Create or update the Lambda function and its resources
+    ///
+    /// Uploads the package, shows a change set of the CloudFormation stack with every policy that changes, and executes it.
+    /// CloudFormation rolls back a change that fails.
     Install(InstallArguments),
-    /// Delete what `install` created
+    /// Delete the CloudFormation stack of the Lambda function
     ///
     /// Sites, releases and builds are kept.
     Uninstall(UninstallArguments),

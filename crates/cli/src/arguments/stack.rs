@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tidegate_core::location::Source;
+use tidegate_core::location::{Location, Source};
 use tidegate_iam::policies::TrustedArn;
 
 use super::account_id;
@@ -49,12 +49,26 @@ pub(crate) struct ApplyFlags {
     pub(crate) yes: bool,
 }
 
+/// The stack of the function.
+#[derive(Debug, Args)]
+pub(crate) struct StackArguments {
+    /// Name of the CloudFormation stack [default: the name of the function]
+    #[arg(long, value_name = "NAME", value_parser = stack_name)]
+    pub(crate) stack_name: Option<String>,
+    /// Role that CloudFormation assumes to change the resources [default: the role that the stack has, or the caller]
+    #[arg(long, value_name = "ARN")]
+    pub(crate) service_role: Option<TrustedArn>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct InstallArguments {
     /// Deployment package [default: `tidegate-lambda-TARGET.zip`, as `tidegate package` names it]
     #[arg(long, value_name = "FILE")]
     pub(crate) zip: Option<PathBuf>,
-    /// Leave the publisher roles unchanged
+    /// Where to upload the package [default: `_lambda/` below `state`]
+    #[arg(long, value_name = "S3_PREFIX")]
+    pub(crate) upload_to: Option<Location>,
+    /// Leave out the publisher roles, because they exist
     #[arg(long)]
     pub(crate) without_publishers: bool,
     /// Let this user, role or account assume the publisher roles too, to run `plan`, `publish` and `rollback`
@@ -64,11 +78,23 @@ pub(crate) struct InstallArguments {
     #[arg(long, conflicts_with = "without_publishers")]
     pub(crate) trust_caller: bool,
     #[command(flatten)]
+    pub(crate) stack: StackArguments,
+    #[command(flatten)]
     pub(crate) apply: ApplyFlags,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArguments {
     #[command(flatten)]
+    pub(crate) stack: StackArguments,
+    #[command(flatten)]
     pub(crate) apply: ApplyFlags,
+}
+
+/// A name of a stack. Source: CloudFormation API reference, `CreateChangeSet`.
+fn stack_name(text: &str) -> Result<String, String> {
+    let is_valid = text.len() <= 128
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_valid { Ok(text.to_owned()) } else { Err("use letters, digits and `-`, and start with a letter".to_owned()) }
 }

@@ -7,29 +7,20 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tidegate_publish::{AwsError, Connection, Sts};
 
-use crate::changes::{
-    BucketChange, Change, CredentialsChange, FunctionChange, GroupChange, QueueChange, RoleChange, UserChange,
-};
-use crate::client::{BucketClient, FunctionClient, IamClient, LogGroupClient, QueueClient, TopicClient};
+use crate::changes::{BucketChange, Change, CredentialsChange, GroupChange, RoleChange, UserChange};
+use crate::client::{BucketClient, IamClient};
 use crate::credentials::{IssuedCredentials, SecretValue};
-use crate::stack::PackageZip;
 
-/// How long a change is retried while an earlier one has not taken effect everywhere. A queue name is free again 60
-/// seconds after its queue was deleted, everything else takes less. Sources: IAM user guide, "Troubleshoot IAM"; AWS
-/// Lambda developer guide, "Lambda function states"; SQS API reference, `DeleteQueue`.
-const PROPAGATION: Duration = Duration::from_secs(120);
+/// How long a change is retried while an earlier one has not taken effect everywhere. Source: IAM user guide, "Troubleshoot
+/// IAM".
+const PROPAGATION: Duration = Duration::from_secs(60);
 
 /// Reads and changes an AWS account.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
     iam: IamClient,
     buckets: BucketClient,
-    functions: FunctionClient,
-    queues: QueueClient,
-    topics: TopicClient,
-    log_groups: LogGroupClient,
     sts: Sts,
-    package: Option<PackageZip>,
 }
 
 /// A change that failed.
@@ -65,22 +56,7 @@ impl Provisioner {
     /// A provisioner with the caller's connection.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
-        Self {
-            iam: IamClient::new(connection),
-            buckets: BucketClient::new(connection),
-            functions: FunctionClient::new(connection),
-            queues: QueueClient::new(connection),
-            topics: TopicClient::new(connection),
-            log_groups: LogGroupClient::new(connection),
-            sts: Sts::new(connection),
-            package: None,
-        }
-    }
-
-    /// With the deployment package that changes of the function's code upload.
-    #[must_use]
-    pub fn with_package(self, package: PackageZip) -> Self {
-        Self { package: Some(package), ..self }
+        Self { iam: IamClient::new(connection), buckets: BucketClient::new(connection), sts: Sts::new(connection) }
     }
 
     /// The client of IAM.
@@ -139,9 +115,6 @@ impl Provisioner {
             Change::Provider(change) => self.iam.change_provider(change).await?,
             Change::Policy(change) => self.iam.change_policy(change).await?,
             Change::Bucket(change) => self.buckets.change(change).await?,
-            Change::Queue(change) => self.queues.change(change).await?,
-            Change::LogGroup(change) => self.log_groups.change(change).await?,
-            Change::Function(change) => self.functions.change(change, self.package.as_ref()).await?,
         }
         Ok(None)
     }
@@ -168,7 +141,6 @@ impl Provisioner {
 /// has no error code for that, so the code is judged by the kind of change that failed and of those before it.
 fn is_propagating(change: &Change, earlier: &[Change], error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
-    let is_after_role = || earlier.iter().any(|earlier| matches!(earlier, Change::Role(_)));
     let may_propagate = match change {
         // Not for `AddUserToGroup`: the group's policy was put before it, so it is the user that does not exist.
         Change::User(UserChange::PutUserPolicy { .. } | UserChange::AttachUserPolicy { .. })
@@ -182,17 +154,6 @@ fn is_propagating(change: &Change, earlier: &[Change], error: &AwsError) -> bool
         Change::Bucket(BucketChange::AllowPublicAccess { .. } | BucketChange::SetWebsite { .. }) => {
             matches!(code, "OperationAborted" | "NoSuchBucket")
         }
-        // S3 checks whether it may invoke the function.
-        Change::Bucket(BucketChange::SetNotifications { .. }) => code == "InvalidArgument",
-        Change::Queue(QueueChange::CreateQueue { .. }) => code.ends_with("QueueDeletedRecently"),
-        // Lambda checks whether it may assume the role, and whether the role may send to the queue.
-        Change::Function(
-            FunctionChange::CreateFunction { .. }
-            | FunctionChange::UpdateFunction { .. }
-            | FunctionChange::SetRetries { .. },
-        ) if code == "InvalidParameterValueException" => is_after_role(),
-        // A function that is being changed takes no second change.
-        Change::Function(_) => code == "ResourceConflictException",
         _ => false,
     };
     may_propagate && !earlier.is_empty()

@@ -3,9 +3,6 @@
 use serde::Serialize;
 use tidegate_core::location::Bucket;
 
-/// What the ids of Tidegate's notifications begin with.
-pub(crate) const NOTIFICATION_ID_PREFIX: &str = "tidegate-";
-
 /// A change to an S3 bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -21,31 +18,8 @@ pub enum BucketChange {
     DeleteBucketPolicy { bucket: Bucket },
     /// Configure website hosting.
     SetWebsite { bucket: Bucket, index: String, error: String },
-    /// Replace the notifications for one function. Other notifications of the bucket are kept.
-    SetNotifications { bucket: Bucket, function: String, entries: Vec<NotificationEntry> },
-}
-
-/// One event notification of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotificationEntry {
-    /// Its id.
-    pub id: String,
-    /// ARN of the function, queue or topic that S3 notifies.
-    pub target: String,
-    /// Types of events, such as `s3:ObjectCreated:*`.
-    pub events: Vec<String>,
-    /// Prefix of the keys; empty for all.
-    pub prefix: String,
-    /// Suffix of the keys; empty for all.
-    pub suffix: String,
-}
-
-impl NotificationEntry {
-    /// Whether Tidegate created this notification for the function with this ARN.
-    #[must_use]
-    pub fn is_ours(&self, function: &str) -> bool {
-        self.id.starts_with(NOTIFICATION_ID_PREFIX) && self.target == function
-    }
+    /// Send the events of the bucket to EventBridge. Its other notifications are kept.
+    EnableEventBridge { bucket: Bucket },
 }
 
 impl BucketChange {
@@ -59,14 +33,7 @@ impl BucketChange {
             Self::SetWebsite { bucket, index, error } => {
                 format!("make the bucket `{bucket}` a website with `{index}` and `{error}`")
             }
-            Self::SetNotifications { bucket, entries, .. } if entries.is_empty() => {
-                format!("remove the notifications of the bucket `{bucket}` for the function")
-            }
-            Self::SetNotifications { bucket, entries, .. } => {
-                let keys: Vec<String> =
-                    entries.iter().map(|entry| format!("`{}…{}`", entry.prefix, entry.suffix)).collect();
-                format!("notify the function of uploads to the bucket `{bucket}`: {}", keys.join(", "))
-            }
+            Self::EnableEventBridge { bucket } => format!("send the events of the bucket `{bucket}` to EventBridge"),
         }
     }
 }

@@ -6,10 +6,7 @@ use serde::Serialize;
 use tidegate_core::sanitize::sanitize;
 
 use super::trust::difference;
-use super::{
-    BucketChange, CredentialsChange, FunctionChange, GroupChange, LogGroupChange, PolicyChange, ProviderChange,
-    QueueChange, RoleChange, UserChange,
-};
+use super::{BucketChange, CredentialsChange, GroupChange, PolicyChange, ProviderChange, RoleChange, UserChange};
 
 /// One change to an AWS account, as a value that can be printed before it is applied. It holds no secrets: AWS returns
 /// them when [`CredentialsChange`] is applied.
@@ -32,12 +29,6 @@ pub enum Change {
     Credentials(CredentialsChange),
     /// An S3 bucket.
     Bucket(BucketChange),
-    /// An SQS queue.
-    Queue(QueueChange),
-    /// A CloudWatch Logs log group.
-    LogGroup(LogGroupChange),
-    /// A Lambda function.
-    Function(FunctionChange),
 }
 
 impl Change {
@@ -79,9 +70,6 @@ impl fmt::Display for Change {
             Self::Policy(change) => change.describe(),
             Self::Credentials(change) => change.describe(),
             Self::Bucket(change) => change.describe(),
-            Self::Queue(change) => change.describe(),
-            Self::LogGroup(change) => change.describe(),
-            Self::Function(change) => change.describe(),
         };
         // Names come from the command line and from AWS.
         f.write_str(&sanitize(&text, usize::MAX))

@@ -2,10 +2,9 @@
 //! permissions rely on, a bucket policy or a publisher role that trusts it.
 
 use super::trust::ensure_trust;
-use super::{BucketChange, Change, RoleChange, ensure_provider};
+use super::{BucketChange, Change, FoundRole, RoleChange, ensure_provider};
 use crate::document::{Partition, PolicyDocumentError, is_same_json, merge};
 use crate::policies::{Grant, PolicyKind, TrustedIdentity};
-use crate::stack::install::FoundRole;
 
 /// A CI job and what it relies on.
 #[derive(Debug, Clone, Copy)]

@@ -10,10 +10,9 @@ use tidegate_core::config::{RoleArn, ValueError};
 use tidegate_core::location::Bucket;
 use tidegate_core::sanitize::sanitize_name;
 
-use super::{BucketChange, Change, RoleChange, UserChange};
+use super::{BucketChange, Change, FoundRole, RoleChange, UserChange};
 use crate::document::{PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement, statements, strings};
 use crate::policies::{BucketAccess, BucketGrant, BucketGrantError, TrustedArn, TrustedArnError, public};
-use crate::stack::install::FoundRole;
 
 /// The role whose sessions are the temporary credentials. It has full access to S3; session policies narrow it.
 pub const SHARED_ROLE: &str = "tidegate.AmazonS3FullAccess";
@@ -317,7 +316,6 @@ fn ensure_shared_role(
             trust: trust_callers(&[caller])?,
             max_session_duration: Some(LONGEST_SESSION),
             owner: Some(SHARED_ROLE_OWNER.to_owned()),
-            boundary: None,
         }));
         changes.push(Change::Role(RoleChange::AttachRolePolicy {
             role: SHARED_ROLE.to_owned(),

@@ -1,6 +1,19 @@
 //! Changes to IAM roles.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+/// A role that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRole {
+    /// The value of its tag [`TAG`](super::TAG).
+    pub owner: Option<String>,
+    /// Its trust policy.
+    pub trust: String,
+    /// Its inline policies by name.
+    pub policies: BTreeMap<String, String>,
+}
 
 /// A change to an IAM role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,12 +31,7 @@ pub enum RoleChange {
         max_session_duration: Option<u32>,
         #[serde(skip_serializing_if = "Option::is_none")]
         owner: Option<String>,
-        /// ARN of the permissions boundary.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        boundary: Option<String>,
     },
-    /// Replace the permissions boundary.
-    SetBoundary { role: String, boundary: String },
     /// Replace the trust policy `current`.
     SetTrust {
         role: String,
@@ -46,13 +54,7 @@ pub enum RoleChange {
 impl RoleChange {
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::CreateRole { role, path, boundary: Some(boundary), .. } => {
-                format!("create the role `{path}{role}` with the permissions boundary {boundary}")
-            }
             Self::CreateRole { role, path, .. } => format!("create the role `{path}{role}`"),
-            Self::SetBoundary { role, boundary } => {
-                format!("set the permissions boundary of the role `{role}` to {boundary}")
-            }
             Self::SetTrust { role, .. } => format!("set the trust policy of the role `{role}`"),
             Self::PutRolePolicy { role, name, .. } => format!("set the policy `{name}` of the role `{role}`"),
             Self::DeleteRolePolicy { role, name } => format!("delete the policy `{name}` of the role `{role}`"),

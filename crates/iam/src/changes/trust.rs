@@ -65,7 +65,6 @@ pub(super) fn ensure_trust(grant: &Grant, current: Option<&str>) -> Result<Optio
             trust: grant.document.compact()?,
             max_session_duration: Some(JOB_SESSION),
             owner: None,
-            boundary: None,
         })));
     };
     let trust = merge_trust(current, &grant.document)?;

@@ -1,5 +1,7 @@
 //! The client of S3 for buckets.
 
+mod notification;
+
 use std::collections::BTreeSet;
 
 use aws_sdk_s3::Client;
@@ -20,7 +22,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// A client of S3 for buckets.
 #[derive(Debug, Clone)]
 pub struct BucketClient {
-    pub(super) client: Client,
+    client: Client,
 }
 
 impl BucketClient {
@@ -109,9 +111,7 @@ impl BucketClient {
                 let request = client.put_bucket_website().bucket(bucket.as_str()).website_configuration(website);
                 send!("PutBucketWebsite", bucket.as_str(), request).map(drop)
             }
-            BucketChange::SetNotifications { bucket, function, entries } => {
-                self.set_notifications(bucket, function, entries).await
-            }
+            BucketChange::EnableEventBridge { bucket } => self.send_events(bucket).await,
         }
     }
 

@@ -1,5 +1,5 @@
-//! Clients for IAM, and for what S3, Lambda, SQS, SNS and CloudWatch Logs keep about the function: the only place in this
-//! crate that names an AWS SDK. A resource that does not exist is `None`, not an error.
+//! Clients of IAM, CloudFormation, and S3 for buckets: the only place in this crate that names an AWS SDK. A resource that
+//! does not exist is `None`, not an error.
 
 /// Sends a request. An error names the call and its subject.
 macro_rules! send {
@@ -9,16 +9,9 @@ macro_rules! send {
 }
 
 mod bucket;
-mod function;
+mod cloudformation;
 mod iam;
-mod log_group;
-mod notification;
-mod queue;
-mod topic;
 
 pub use bucket::BucketClient;
-pub(crate) use function::FunctionClient;
+pub(crate) use cloudformation::{ChangeSetSpec, ChangeSetState, StackClient, TemplateSource, says_up_to_date};
 pub use iam::{IamClient, RoleFilter, RoleInfo, UserInfo};
-pub(crate) use log_group::LogGroupClient;
-pub(crate) use queue::QueueClient;
-pub(crate) use topic::TopicClient;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::pseudo_parameter::with_placeholders;
 use super::{PseudoParameter, TextPiece, pieces};
 
 /// A value with [`PseudoParameter`]s written for CloudFormation: `Fn::Sub` for the texts that have some.
@@ -14,6 +15,11 @@ pub(crate) fn substitute(value: Value) -> Value {
         }
         other => other,
     }
+}
+
+/// A JSON document as a text, with [`PseudoParameter`]s written for CloudFormation.
+pub(crate) fn substitute_json(document: &Value) -> Value {
+    substitute_text(with_placeholders(&document.to_string()))
 }
 
 fn substitute_text(text: String) -> Value {

@@ -44,6 +44,11 @@ impl PseudoParameter {
     }
 }
 
+/// The text of a JSON document with its placeholders, whose control characters JSON has escaped.
+pub(crate) fn with_placeholders(json: &str) -> String {
+    json.replace("\\u0002", &OPEN.to_string()).replace("\\u0003", &CLOSE.to_string())
+}
+
 /// The parts of a text, in order.
 pub(crate) fn pieces(text: &str) -> Vec<TextPiece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), text);

@@ -24,7 +24,6 @@ pub use edge::edge;
 pub use format::GrantFormat;
 pub use queue::with_queues;
 pub use s3_sync::S3Sync;
-pub(crate) use site::SITE_POLICY_PREFIX;
 pub use site::{SessionTags, caller, dead_letters, lambda, site};
 pub use trust::{
     GitHubRepository, TrustError, TrustedIdentity, TrustedJobs, trust, trust_account, trust_ci_role, trust_role,

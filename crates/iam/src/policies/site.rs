@@ -12,9 +12,10 @@ use tidegate_core::release::bodies;
 
 use super::Grant;
 use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribution_arn, objects_arn};
+use crate::stack::PACKAGES;
 
 /// What the names of publisher policies begin with.
-pub(crate) const SITE_POLICY_PREFIX: &str = "tidegate-site-";
+const SITE_POLICY_PREFIX: &str = "tidegate-site-";
 
 /// Whether the session of a caller has tags that it passes on to the sessions of roles that it assumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,8 +195,14 @@ fn publishing(sites: &[&Site], account: &str, tags: SessionTags) -> Vec<Statemen
     }
     if !states.is_empty() {
         let actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
+        let packages: Vec<String> =
+            states.iter().map(|objects| format!("{}{PACKAGES}*", objects.trim_end_matches('*'))).collect();
         statements
             .push(Statement::allow(actions, states).because("WriteState", "to store releases, leases and manifests"));
+        statements.push(
+            Statement::deny(["s3:PutObject", "s3:DeleteObject"], packages)
+                .because("KeepPackages", "to run no code that the function itself has written"),
+        );
     }
     if sites.iter().any(|site| site.credential_choice().scopes()) {
         // The documentation does not say whether a permission is needed, nor on which resource.

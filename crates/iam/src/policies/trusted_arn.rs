@@ -37,7 +37,7 @@ impl TrustedArn {
     }
 
     /// Whether it is a whole account.
-    fn is_account(&self) -> bool {
+    pub(crate) fn is_account(&self) -> bool {
         self.0.ends_with(":root")
     }
 

@@ -1,14 +1,15 @@
 //! What an account needs so that uploads and webhooks publish sites: the Lambda function and everything around it.
 //!
 //! A [`Stack`] is made from the configuration, without asking AWS. [`TemplateFormat`] writes it as a CloudFormation or
-//! Terraform template, [`install`] compares it with an account.
+//! Terraform template, and [`deploy`](crate::deploy) installs the former.
 
 mod account_region;
 mod alarm;
 mod cloudformation;
+mod dashboard;
 mod format;
-pub mod install;
 mod model;
+mod outputs;
 mod owners;
 mod package;
 mod role;
@@ -24,5 +25,7 @@ pub use model::{ForeignRole, Publishers, Stack, StackError};
 pub use owners::{OwnerSetting, assumed_owners, configured_buckets, missing_owners};
 pub use package::{PackageZip, PackageZipError};
 pub use role::{RolePolicy, StackRole};
-pub use settings::{DEAD_LETTER_SECONDS, FUNCTION_DESCRIPTION, HANDLER, MAX_NOTIFICATIONS, RUNTIME, TEMPLATE_TAG};
-pub use upload::{KeyFilter, KeyPattern, UploadTrigger};
+pub(crate) use settings::PACKAGES;
+pub use settings::{DEAD_LETTER_SECONDS, DESCRIPTION, FUNCTION_DESCRIPTION, HANDLER, RUNTIME};
+pub(crate) use trusted_principals::trust_parameters;
+pub use upload::{KeyPattern, UploadTrigger};

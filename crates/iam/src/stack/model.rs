@@ -2,15 +2,14 @@
 
 use serde::Serialize;
 use tidegate_core::config::{BoundaryArn, Config, FunctionConfig, RoleArn, Site, SiteName};
-use tidegate_core::location::Bucket;
+use tidegate_core::location::Location;
 
 use super::account_region::AccountRegion;
 use super::alarm::{Alarm, alarms};
 use super::role::{StackRole, add_publisher, execution_role};
-use super::settings::MAX_NOTIFICATIONS;
 use super::upload::{UploadTrigger, upload_triggers};
-use crate::document::{Partition, PolicyDocument, PolicyDocumentError, PolicyLimit};
-use crate::policies::{TrustedArn, dead_letters, trust_people};
+use crate::document::{Partition, PolicyDocumentError, PolicyLimit};
+use crate::policies::dead_letters;
 
 /// Whether the stack includes the roles that publish the sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +43,6 @@ pub struct Stack {
     pub execution_role: StackRole,
     /// The roles that publish sites.
     pub publishers: Vec<StackRole>,
-    /// Names of the execution role and of all publisher roles, also of those that are not part of the stack.
-    pub role_names: Vec<String>,
     /// Publisher roles of other accounts.
     pub foreign_roles: Vec<ForeignRole>,
     /// Name of the dead-letter queue.
@@ -56,7 +53,11 @@ pub struct Stack {
     pub uploads: Vec<UploadTrigger>,
     /// Whether the function has a URL, for webhooks.
     pub url: bool,
-    /// Alarms, in templates only.
+    /// Names of the sites.
+    pub sites: Vec<SiteName>,
+    /// Where releases are stored.
+    pub state: Option<Location>,
+    /// Alarms.
     pub alarms: Vec<Alarm>,
 }
 
@@ -77,16 +78,6 @@ pub enum StackError {
         role: String,
         /// Characters without white space.
         length: usize,
-        /// The limit.
-        most: usize,
-    },
-    /// A bucket would have more notifications than S3 allows.
-    #[error("the bucket `{bucket}` would have {count} notifications, S3 allows {most}: use several buckets")]
-    TooMany {
-        /// The bucket.
-        bucket: Bucket,
-        /// How many.
-        count: usize,
         /// The limit.
         most: usize,
     },
@@ -111,21 +102,19 @@ impl Stack {
             function: config.function.clone(),
             execution_role: execution_role(&sites, place, &config.function),
             publishers: Vec::new(),
-            role_names: Vec::new(),
             foreign_roles: Vec::new(),
             dead_letters: dead_letters(name),
             log_group: format!("/aws/lambda/{name}"),
             uploads: upload_triggers(config),
             url: config.sites.iter().any(|site| !site.webhooks.is_empty()),
+            sites: config.sites.iter().map(|site| site.name.clone()).collect(),
+            state: config.state.clone(),
             alarms: alarms(name),
         };
-        let own = stack.own_execution_role().map(|role| role.name.clone());
-        stack.role_names.extend(own);
         let account = function_account(config, place)?;
         let execution_role = stack.execution_role_arn();
         for site in &config.sites {
             let Some(role) = &site.role else { continue };
-            stack.role_names.push(role.role_name().to_owned());
             if publishers == Publishers::Excluded {
                 continue;
             }
@@ -137,17 +126,6 @@ impl Stack {
         }
         stack.check_limits()?;
         Ok(stack)
-    }
-
-    /// Lets these principals assume the publisher roles, beside the function.
-    #[must_use]
-    pub fn trusting(mut self, people: &[TrustedArn]) -> Self {
-        let more = trust_people(people).document;
-        for publisher in &mut self.publishers {
-            let statements = publisher.trust.statements().iter().chain(more.statements()).cloned().collect();
-            publisher.trust = PolicyDocument::new(statements);
-        }
-        self
     }
 
     /// The execution role, where the stack includes it.
@@ -171,18 +149,7 @@ impl Stack {
         format!("arn:{}:iam::{}:role/{}", self.partition, self.place.account(), self.execution_role.name)
     }
 
-    /// ARN of the function.
-    #[must_use]
-    pub fn function_arn(&self) -> String {
-        self.arn("lambda", &format!("function:{}", self.function.name))
-    }
-
-    /// ARN of the dead-letter queue.
-    pub(super) fn dead_letters_arn(&self) -> String {
-        self.arn("sqs", &self.dead_letters)
-    }
-
-    fn arn(&self, service: &str, resource: &str) -> String {
+    pub(super) fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.place.region(), self.place.account())
     }
 
@@ -195,14 +162,6 @@ impl Stack {
             let most = PolicyLimit::Role.characters();
             if length > most {
                 return Err(StackError::TooLong { role: role.name.clone(), length, most });
-            }
-        }
-        for upload in &self.uploads {
-            let same_bucket = self.uploads.iter().filter(|other| other.bucket == upload.bucket);
-            let count = same_bucket.map(|upload| upload.patterns().len()).sum();
-            if count > MAX_NOTIFICATIONS {
-                let bucket = upload.bucket.clone();
-                return Err(StackError::TooMany { bucket, count, most: MAX_NOTIFICATIONS });
             }
         }
         Ok(())

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::io::{Cursor, Read as _};
 
-use aws_smithy_types::base64;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tidegate_core::architecture::Architecture;
-use tidegate_core::lambda_package::{BOOTSTRAP, CONFIGURATION, MAX_DIRECT_BYTES};
+use tidegate_core::lambda_package::{BOOTSTRAP, CONFIGURATION};
 use zip::ZipArchive;
 
 /// A deployment package.
 #[derive(Clone)]
 pub struct PackageZip {
-    bytes: Vec<u8>,
-    sha256: String,
+    bytes: Bytes,
+    digest: String,
 }
 
 /// Why a package is refused.
@@ -33,16 +33,11 @@ pub enum PackageZipError {
         /// The architecture of the function.
         wanted: Architecture,
     },
-    /// Too large for an upload.
-    #[error(
-        "{0} bytes, Lambda takes {MAX_DIRECT_BYTES} in one request; upload the package to S3, and deploy the template of `tidegate template --format cloudformation`"
-    )]
-    Size(usize),
 }
 
 impl fmt::Debug for PackageZip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PackageZip({} bytes, {})", self.bytes.len(), self.sha256)
+        write!(f, "PackageZip({} bytes, {})", self.bytes.len(), self.digest)
     }
 }
 
@@ -69,20 +64,17 @@ impl PackageZip {
             let found = found.map_or("another machine", Architecture::as_str).to_owned();
             return Err(PackageZipError::Architecture { found, wanted });
         }
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_DIRECT_BYTES {
-            return Err(PackageZipError::Size(bytes.len()));
-        }
-        let sha256 = base64::encode(Sha256::digest(&bytes));
-        Ok(Self { bytes, sha256 })
+        let digest = hex::encode(Sha256::digest(&bytes));
+        Ok(Self { bytes: bytes.into(), digest })
     }
 
-    /// SHA-256 in Base64, as Lambda returns it.
+    /// Its SHA-256, in hexadecimal digits.
     #[must_use]
-    pub fn sha256(&self) -> &str {
-        &self.sha256
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 }

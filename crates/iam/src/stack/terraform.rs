@@ -4,11 +4,14 @@ use serde_json::Value;
 use tidegate_core::config::QueueArn;
 
 use super::alarm::{Alarm, AlarmDimension};
+use super::dashboard::dashboard;
 use super::model::Stack;
+use super::outputs::{OutputValue, outputs};
 use super::role::StackRole;
-use super::settings::{ALARM_PERIOD, DEAD_LETTER_SECONDS, FUNCTION_DESCRIPTION, HANDLER, RUNTIME, TEMPLATE_TAG};
-use super::trusted_principals::{dynamic_statement, variable};
+use super::settings::{ALARM_PERIOD, DEAD_LETTER_SECONDS, FUNCTION_DESCRIPTION, HANDLER, RUNTIME};
+use super::trusted_principals::{dynamic_statements, variables};
 use super::upload::UploadTrigger;
+use crate::changes::TAG;
 use crate::document::terraform::{HclBody, document_body, policy_document, put_document, quoted, text};
 
 /// The first version of the AWS provider with `invoked_via_function_url`.
@@ -36,7 +39,7 @@ pub(super) fn template(stack: &Stack) -> String {
         file.comment(&publisher.description);
         let label = label("publisher", &publisher.name);
         let mut trust = document_body(&publisher.trust);
-        dynamic_statement(stack, &mut trust);
+        dynamic_statements(stack, &mut trust);
         put_document(&format!("trust_{label}"), trust, &mut file);
         role(&mut file, &label, publisher, stack);
     }
@@ -49,7 +52,8 @@ pub(super) fn template(stack: &Stack) -> String {
     for each in &stack.alarms {
         alarm(&mut file, each, stack);
     }
-    outputs(&mut file, stack);
+    put_dashboard(&mut file, stack);
+    put_outputs(&mut file, stack);
     text(&file)
 }
 
@@ -71,7 +75,7 @@ fn resource(file: &mut HclBody, kind: &str, label: &str, body: HclBody) {
 }
 
 fn tag(body: &mut HclBody, stack: &Stack) {
-    body.line("tags", &format!("{{ {TEMPLATE_TAG} = {} }}", quoted(stack.function.name.as_str())));
+    body.line("tags", &format!("{{ {TAG} = {} }}", quoted(stack.function.name.as_str())));
 }
 
 fn head(file: &mut HclBody, stack: &Stack) {
@@ -88,7 +92,7 @@ fn head(file: &mut HclBody, stack: &Stack) {
     zip.line("description", &quoted("The deployment package of `tidegate package`"));
     file.block("variable \"zip\"", zip);
     if !stack.publishers.is_empty() {
-        variable(file);
+        variables(file);
     }
     file.block("data \"aws_caller_identity\" \"current\"", HclBody::default());
     file.block("data \"aws_region\" \"current\"", HclBody::default());
@@ -274,20 +278,35 @@ fn alarm(file: &mut HclBody, alarm: &Alarm, stack: &Stack) {
     resource(file, "aws_cloudwatch_metric_alarm", &alarm.label.replace('-', "_"), body);
 }
 
-fn outputs(file: &mut HclBody, stack: &Stack) {
+fn put_dashboard(file: &mut HclBody, stack: &Stack) {
+    let (mut body, mut content) = (HclBody::default(), HclBody::default());
+    let dashboard = dashboard(stack);
+    let widgets = dashboard.get("widgets").and_then(Value::as_array).into_iter().flatten();
+    content.list("widgets", widgets.map(literal).collect());
+    body.line("dashboard_name", &quoted(stack.function.name.as_str()));
+    body.group("dashboard_body = jsonencode({", content, "})");
+    resource(file, "aws_cloudwatch_dashboard", "dashboard", body);
+}
+
+fn put_outputs(file: &mut HclBody, stack: &Stack) {
     let mut put = |name: &str, value: &str, description: &str| {
         let mut body = HclBody::default();
         body.line("value", value);
         body.line("description", &quoted(description));
         file.block(&format!("output {}", quoted(name)), body);
     };
-    put("function_arn", FUNCTION, "ARN of the function");
-    put(
-        "dead_letter_queue",
-        "aws_sqs_queue.dead_letters.url",
-        "URL of the queue of events that failed after all retries",
-    );
-    if stack.url {
-        put("function_url", "aws_lambda_function_url.url.function_url", "URL for webhooks");
+    for output in outputs(stack) {
+        let value = match &output.value {
+            OutputValue::FunctionArn => FUNCTION.to_owned(),
+            OutputValue::FunctionUrl => "aws_lambda_function_url.url.function_url".to_owned(),
+            OutputValue::DeadLetterQueueUrl => "aws_sqs_queue.dead_letters.url".to_owned(),
+            OutputValue::Text(text) => quoted(text),
+        };
+        put(output.name, &value, output.description);
+    }
+    let publishers = stack.publishers.iter().map(|role| format!("aws_iam_role.{}.arn", label("publisher", &role.name)));
+    let publishers: Vec<String> = publishers.collect();
+    if !publishers.is_empty() {
+        put("publisher_role_arns", &format!("[{}]", publishers.join(", ")), "ARNs of the publisher roles");
     }
 }

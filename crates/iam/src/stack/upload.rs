@@ -1,9 +1,9 @@
 //! The uploads that start the function.
 //!
-//! The patterns match at least every object that completes a build. They cannot match exactly these: a filter of S3 has no
+//! The patterns match at least every object that completes a build. They cannot match exactly these: a pattern has no
 //! "directly below", so a zip deeper in a folder starts the function as well, and `tidegate-lambda` ignores it.
-//! Sources: Amazon S3 user guide, "Configuring event notifications using object key name filtering"; Amazon EventBridge user
-//! guide, "Comparison operators for use in event patterns" and "Using wildcards in event patterns".
+//! Source: Amazon EventBridge user guide, "Comparison operators for use in event patterns" and "Using wildcards in event
+//! patterns".
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -13,13 +13,13 @@ use tidegate_core::iam_name::{MAX_NAME, fitted};
 use tidegate_core::location::{Bucket, Location, Source};
 use tidegate_core::staged_build::READY_MARKER;
 
-/// Suffixes of zips. Others, such as `.Zip`, are not watched: each suffix counts towards the notification limit of S3.
+/// Suffixes of zips. Others, such as `.Zip`, are not watched.
 const ZIP_SUFFIXES: [&str; 2] = [".zip", ".ZIP"];
 
 /// Maximum length of a rule's description, in characters. Source: EventBridge API reference, `PutRule`.
 const MAX_DESCRIPTION: usize = 512;
 
-/// What S3 does not encode in the keys of events and filters.
+/// What S3 does not encode in the keys of events.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'*');
 
 /// Uploads to one location.
@@ -52,29 +52,7 @@ pub enum KeyPattern {
     Between(String, &'static str),
 }
 
-/// The key filter of an S3 notification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyFilter {
-    /// Prefix of the keys.
-    pub prefix: String,
-    /// Suffix of the keys.
-    pub suffix: String,
-}
-
 impl KeyPattern {
-    /// The narrowest filter of S3, with special characters encoded as in the keys of events.
-    #[must_use]
-    pub fn filter(&self) -> KeyFilter {
-        match self {
-            // A filter cannot match one whole key. This one also matches keys below the key as a folder that end in the same
-            // file name.
-            Self::Exactly(key) => {
-                KeyFilter { prefix: encode(key), suffix: encode(key.rsplit('/').next().unwrap_or(key)) }
-            }
-            Self::Between(prefix, suffix) => KeyFilter { prefix: encode(prefix), suffix: (*suffix).to_owned() },
-        }
-    }
-
     /// Matchers for EventBridge. AWS does not document whether its keys are encoded, so both forms are matched.
     fn matchers(&self) -> Vec<Value> {
         let forms = |text: &str| {

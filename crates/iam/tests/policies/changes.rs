@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use tidegate_iam::changes::{
     BucketSpec, Change, CredentialsKind, CredentialsSpec, FoundBucket, FoundGroup, FoundIdentity, FoundPolicy,
-    FoundUser, PermissionsBoundary, PolicySpec, PolicyTargets, SessionSeconds, attach_policy, check_same_purpose,
-    create_credentials, delete_group, delete_user, ensure_group, ensure_policy, remove_policy,
+    FoundRole, FoundUser, PermissionsBoundary, PolicySpec, PolicyTargets, SessionSeconds, attach_policy,
+    check_same_purpose, create_credentials, delete_group, delete_user, ensure_group, ensure_policy, remove_policy,
 };
 use tidegate_iam::document::Partition;
 use tidegate_iam::policies::{BucketAccess, BucketGrant, S3Sync, TrustedJobs, trust, uploader, uploader_guard};
-use tidegate_iam::stack::install::FoundRole;
 
 use super::trust_subjects::github;
 use super::{ACCOUNT, bucket, s3_sync};
@@ -89,10 +88,7 @@ fn temporary_credentials_are_a_session_of_a_shared_role() {
     assert!(trust.contains("\"aws:PrincipalArn\":\"arn:aws:iam::123456789012:user/lea\""), "{trust}");
     let with_role = |owner: Option<&str>| {
         let (owner, trust) = (owner.map(str::to_owned), trust.clone());
-        FoundIdentity {
-            role: Some(FoundRole { owner, trust, boundary: None, policies: BTreeMap::new() }),
-            ..with_bucket()
-        }
+        FoundIdentity { role: Some(FoundRole { owner, trust, policies: BTreeMap::new() }), ..with_bucket() }
     };
     assert_eq!(created(&temporary, &with_role(Some("credentials"))), [session]);
     // Another caller is added, and the first one is still trusted.

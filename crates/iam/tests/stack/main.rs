@@ -1,4 +1,4 @@
-//! The stack of a configuration: templates, changes of an installation, and the uploads that start the function.
+//! The stack of a configuration: templates, and the uploads that start the function.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,7 +7,6 @@
 )]
 
 mod edge_template;
-mod install;
 mod owners;
 mod settings;
 mod templates;
@@ -106,9 +105,9 @@ fn terraform(stack: &Stack) -> String {
     TemplateFormat::Terraform.write(stack).unwrap()
 }
 
-/// Whether a value is the statement that is there only with `TrustedPrincipals`, which is empty by default.
+/// Whether a value is a statement that is there only with one of the parameters for trust, which are empty by default.
 fn is_for_people(value: &Value) -> bool {
-    value.pointer("/Fn::If/0").is_some_and(|condition| condition == "HasTrustedPrincipals")
+    value.pointer("/Fn::If/0").and_then(Value::as_str).is_some_and(|name| name.starts_with("HasTrusted"))
 }
 
 /// A template with its pseudo parameters resolved, and the defaults of its parameters.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, QueueArn, Site};
 use tidegate_iam::document::{DocumentKind, PolicyLimit, lint};
-use tidegate_iam::policies::{Grant, GrantFormat, lambda, site, trust_people, with_queues};
+use tidegate_iam::policies::{Grant, GrantFormat, TrustedArn, lambda, site, trust_people, with_queues};
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, StackError};
 
 use super::{ACCOUNT, REGION, cloudformation, config, deployed, of_kind, stack, template_stack, terraform};
@@ -48,7 +48,8 @@ fn cloudformation_has_the_policies_of_the_policy_command() {
 fn terraform_has_the_policies_of_the_policy_command() {
     let template = terraform(&template_stack(&config()))
         .replace("${data.aws_caller_identity.current.account_id}", ACCOUNT)
-        .replace("${data.aws_region.current.region}", REGION);
+        .replace("${data.aws_region.current.region}", REGION)
+        .replace("${split(\":\", arn)[4]}", "");
     assert!(!template.contains("${"), "{template}");
     let documents = |text: &str| -> BTreeSet<String> {
         let mut parts = text.split("data \"aws_iam_policy_document\" ").skip(1);
@@ -84,7 +85,7 @@ fn publisher_roles_trust_only_the_execution_role_and_can_be_shared() {
     for (name, role) in roles {
         let trust = &role["AssumeRolePolicyDocument"];
         assert_eq!(lint(&trust.to_string(), DocumentKind::Trust, PolicyLimit::Trust), [], "{name}");
-        assert_eq!(role["Tags"], json!([{ "Key": "tidegate-template", "Value": "publisher" }]));
+        assert_eq!(role["Tags"], json!([{ "Key": "tidegate", "Value": "publisher" }]));
         let statement = trust.pointer("/Statement/0").unwrap();
         if name == "ExecutionRole" {
             assert_eq!(statement["Principal"]["Service"], "lambda.amazonaws.com");
@@ -262,35 +263,164 @@ fn names_in_templates_are_unique() {
     assert_eq!(heads.len(), unique.len(), "{heads:?}");
 }
 
+/// A template with these values of its parameters, as CloudFormation deploys it: statements with conditions, and references
+/// to the parameters.
+fn with_parameters(value: &Value, set: &[(&str, &[&str])]) -> Value {
+    let list = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, arns)| json!(arns));
+    match value {
+        Value::Object(members) => {
+            if let Some(name) = value.pointer("/Fn::If/0").and_then(Value::as_str) {
+                let is_set = list(name.trim_start_matches("Has")).is_some();
+                return with_parameters(&value["Fn::If"][if is_set { 1 } else { 2 }], set);
+            }
+            if let Some(arns) = value["Ref"].as_str().and_then(list) {
+                return arns;
+            }
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), with_parameters(value, set))).collect())
+        }
+        Value::Array(values) => {
+            let values = values.iter().map(|value| with_parameters(value, set));
+            Value::Array(values.filter(|value| value["Ref"] != "AWS::NoValue").collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A value with each list of one item as the item: IAM takes them for the same.
+fn with_single_items(value: &Value) -> Value {
+    match value {
+        Value::Array(values) if values.len() == 1 => with_single_items(&values[0]),
+        Value::Array(values) => values.iter().map(with_single_items).collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), with_single_items(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 #[test]
-fn a_parameter_lets_people_assume_the_publisher_roles() {
+fn parameters_let_people_and_accounts_assume_the_publisher_roles() {
     let stack = template_stack(&config());
     let template = cloudformation(&stack);
-    assert_eq!(template["Parameters"]["TrustedPrincipals"]["Default"], "");
-    let person = "arn:aws:iam::123456789012:role/people/editor";
-    let expected = trust_people(&[person.parse().unwrap()]).document.value().unwrap();
-    let mut count = 0;
-    for (name, role) in of_kind(&template, "AWS::IAM::Role") {
-        let statements = role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap();
-        let conditional: Vec<&Value> = statements.iter().filter(|one| super::is_for_people(one)).collect();
-        if name == "ExecutionRole" {
-            assert_eq!(conditional.len(), 0, "people do not assume the execution role");
-            continue;
+    let (person, robot) = ("arn:aws:iam::123456789012:role/people/editor", "arn:aws:iam::123456789012:user/robot");
+    let (guest, home) = ("arn:aws:iam::210987654321:role/guest", "arn:aws:iam::210987654321:root");
+    let own = "arn:aws:iam::123456789012:root";
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a [&'a str])]);
+    let cases: [Case<'_>; 4] = [
+        (&[], &[]),
+        (&[person, robot], &[("TrustedPrincipals", &[person, robot])]),
+        (&[person, guest], &[("TrustedPrincipals", &[person, guest]), ("TrustedPrincipalAccounts", &[own, home])]),
+        (&[person, home], &[("TrustedPrincipals", &[person]), ("TrustedAccounts", &[home])]),
+    ];
+    for (people, parameters) in cases {
+        let people: Vec<TrustedArn> = people.iter().map(|arn| arn.parse().unwrap()).collect();
+        let expected = trust_people(&people).document.value().unwrap();
+        let set = with_parameters(&template, parameters);
+        let roles = of_kind(&set, "AWS::IAM::Role");
+        assert_eq!(roles.len(), 4);
+        for (name, role) in roles {
+            let statements = role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap();
+            let more = deployed(&Value::Array(statements[1..].to_vec()));
+            let people = if name == "ExecutionRole" { json!([]) } else { expected["Statement"].clone() };
+            pretty_assertions::assert_eq!(with_single_items(&more), with_single_items(&people), "{name}");
         }
-        let text = conditional[0]["Fn::If"][1].to_string();
-        let set: Value =
-            serde_json::from_str(&text.replace(r#"{"Ref":"TrustedPrincipals"}"#, &format!("\"{person}\""))).unwrap();
-        assert_eq!(deployed(&set), expected["Statement"][0], "{name}");
-        count += 1;
     }
-    assert_eq!(count, 3);
+    for name in ["TrustedPrincipals", "TrustedPrincipalAccounts", "TrustedAccounts"] {
+        assert_eq!(template["Parameters"][name]["Default"], "");
+    }
     let terraform = terraform(&stack);
-    assert!(terraform.contains("variable \"trusted_principals\""), "{terraform}");
-    assert_eq!(terraform.matches("dynamic \"statement\" {").count(), 3);
+    for variable in ["trusted_principals", "trusted_accounts"] {
+        assert!(terraform.contains(&format!("variable \"{variable}\"")), "{terraform}");
+    }
+    assert_eq!(terraform.matches("dynamic \"statement\" {").count(), 6);
     // Without publisher roles, there is nothing to trust.
     let excluded = Stack::new(&config(), &AccountRegion::at_deployment(None), Publishers::Excluded).unwrap();
-    assert!(!cloudformation(&excluded).to_string().contains("TrustedPrincipals"));
-    assert!(!super::terraform(&excluded).contains("trusted_principals"));
+    assert!(!cloudformation(&excluded).to_string().contains("Trusted"));
+    assert!(!super::terraform(&excluded).contains("trusted_"));
+}
+
+#[test]
+fn outputs_name_what_others_need() {
+    let stack = template_stack(&config());
+    let outputs = cloudformation(&stack)["Outputs"].clone();
+    let names: Vec<&String> = outputs.as_object().unwrap().keys().collect();
+    let expected = [
+        "DashboardUrl",
+        "DeadLetterQueueUrl",
+        "ExecutionRoleArn",
+        "FunctionArn",
+        "FunctionUrl",
+        "LogGroupName",
+        "PublisherTidegateBlogArn",
+        "PublisherTidegateDocsArn",
+        "PublisherTidegateHookedArn",
+        "StateLocation",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(outputs["StateLocation"]["Value"], "s3://acme-artifacts/tidegate/");
+    let url = "https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/publisher";
+    assert_eq!(deployed(&outputs["DashboardUrl"]["Value"]), url);
+    let terraform = terraform(&stack);
+    for name in ["function_url", "execution_role_arn", "publisher_role_arns", "dashboard_url", "state_location"] {
+        assert!(terraform.contains(&format!("output \"{name}\" {{")), "{name}");
+    }
+}
+
+/// The dashboard of a stack.
+fn dashboard(stack: &Stack) -> Value {
+    let template = deployed(&cloudformation(stack));
+    let dashboards = of_kind(&template, "AWS::CloudWatch::Dashboard");
+    let [(_, dashboard)] = dashboards.as_slice() else { panic!("{dashboards:?}") };
+    assert_eq!(dashboard["DashboardName"], stack.function.name.as_str());
+    serde_json::from_str(dashboard["DashboardBody"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn the_dashboard_has_every_site_and_does_not_overlap() {
+    let stack = template_stack(&config());
+    let body = dashboard(&stack);
+    let widgets = body["widgets"].as_array().unwrap();
+    let area = |widget: &Value| {
+        let [x, y, width, height] = ["x", "y", "width", "height"].map(|name| widget[name].as_u64().unwrap());
+        assert!(x + width <= 24, "{widget}");
+        (x..x + width).flat_map(move |x| (y..y + height).map(move |y| (x, y)))
+    };
+    let mut taken = BTreeSet::new();
+    for place in widgets.iter().flat_map(area) {
+        assert!(taken.insert(place), "two widgets at {place:?}");
+    }
+    for site in &stack.sites {
+        let line = |metric: &Value| metric[0] == "Tidegate" && metric[3] == site.as_str();
+        let graphs = widgets.iter().filter(|widget| {
+            widget.pointer("/properties/metrics").and_then(Value::as_array).is_some_and(|all| all.iter().any(line))
+        });
+        assert_eq!(graphs.count(), 7, "{site}");
+    }
+    let alarms = widgets[0].pointer("/properties/alarms").and_then(Value::as_array).unwrap();
+    assert_eq!(alarms[0], "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:publisher-errors");
+    assert_eq!(alarms.len(), stack.alarms.len());
+    assert!(terraform(&stack).contains("resource \"aws_cloudwatch_dashboard\" \"dashboard\" {"));
+}
+
+/// Every metric of the dashboard in the namespace of the function is one that the documentation of the log lists.
+#[test]
+fn the_dashboard_shows_documented_metrics() {
+    let page = include_str!("../../../../docs/monitoring.md");
+    let body = dashboard(&template_stack(&config()));
+    let metrics = body["widgets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|widget| widget.pointer("/properties/metrics").and_then(Value::as_array));
+    let names: BTreeSet<String> = metrics
+        .flatten()
+        .filter(|metric| metric[0] == "Tidegate")
+        .map(|metric| metric[1].as_str().unwrap().to_owned())
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
 }
 
 #[test]

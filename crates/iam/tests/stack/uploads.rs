@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_iam::stack::{KeyPattern, Stack};
+use tidegate_iam::stack::Stack;
 use tidegate_lambda::trigger::{InvocationEvent, ParsedRecord, match_sites, read};
 
 use super::{cloudformation, config, of_kind, template_stack};
@@ -84,22 +84,6 @@ fn started(stack: &Stack, event: &Value) -> BTreeSet<String> {
     matching.collect()
 }
 
-/// Sites of the S3 notifications that match a key.
-fn notified(stack: &Stack, bucket: &str, key: &str) -> BTreeSet<String> {
-    let mut sites = BTreeSet::new();
-    for upload in stack.uploads.iter().filter(|upload| upload.bucket.as_str() == bucket) {
-        let matches = |pattern: &KeyPattern| {
-            let filter = pattern.filter();
-            let key = key.replace(' ', "+");
-            key.starts_with(&filter.prefix) && key.ends_with(&filter.suffix)
-        };
-        if upload.patterns().iter().any(matches) {
-            sites.extend(upload.sites.iter().map(ToString::to_string));
-        }
-    }
-    sites
-}
-
 /// What the function does with an event.
 struct Matches {
     /// Sites that it publishes.
@@ -117,42 +101,13 @@ fn matches(config: &Config, event: &Value) -> Matches {
     Matches { published, declined }
 }
 
-/// Sites with a watched key that is the folder of this key and ends in the same file name. The filter of an S3 notification
-/// matches both, so it starts the function, which publishes nothing.
-fn notified_for_a_longer_key(stack: &Stack, bucket: &str, key: &str) -> BTreeSet<String> {
-    let mut sites = BTreeSet::new();
-    for upload in stack.uploads.iter().filter(|upload| upload.bucket.as_str() == bucket) {
-        for pattern in upload.patterns() {
-            let KeyPattern::Exactly(watched) = pattern else { continue };
-            let file_name = watched.rsplit('/').next().unwrap();
-            if key.len() > watched.len() && key.starts_with(&watched) && key.ends_with(file_name) {
-                sites.extend(upload.sites.iter().map(ToString::to_string));
-            }
-        }
-    }
-    sites
-}
-
 fn check(config: &Config, stack: &Stack, bucket: &str, key: &str) {
     let event = event(bucket, key);
     let Matches { published, declined } = matches(config, &event);
     let known: BTreeSet<String> = published.union(&declined).cloned().collect();
-    let (started, notified) = (started(stack, &event), notified(stack, bucket, key));
-    for started in [&started, &notified] {
-        assert!(published.is_subset(started), "`{key}` publishes {published:?} but starts {started:?}");
-    }
+    let started = started(stack, &event);
+    assert!(published.is_subset(&started), "`{key}` publishes {published:?} but starts {started:?}");
     assert!(started.is_subset(&known), "`{key}` starts {started:?} but is in a location of {known:?}");
-    let known: BTreeSet<String> = known.union(&notified_for_a_longer_key(stack, bucket, key)).cloned().collect();
-    assert!(notified.is_subset(&known), "`{key}` notifies {notified:?} but is in a location of {known:?}");
-}
-
-#[test]
-fn a_notification_for_one_key_starts_the_function_for_longer_keys_and_publishes_nothing() {
-    let (config, stack) = (config(), template_stack(&config()));
-    let key = "staged/our blog.zip/a b.zip/our blog.zip";
-    assert_eq!(notified(&stack, "acme-artifacts", key), BTreeSet::from(["blog".to_owned()]));
-    assert!(matches(&config, &event("acme-artifacts", key)).published.is_empty());
-    check(&config, &stack, "acme-artifacts", key);
 }
 
 #[test]
@@ -175,7 +130,6 @@ fn examples_of_the_documentation_start_the_function() {
         let event = event(bucket, key);
         let expected: BTreeSet<String> = sites.into_iter().map(str::to_owned).collect();
         assert_eq!(started(&stack, &event), expected, "{bucket} {key}");
-        assert_eq!(notified(&stack, bucket, key), expected, "{bucket} {key}");
         assert_eq!(matches(&config, &event).published, expected, "{bucket} {key}");
     }
     // EventBridge may have the key encoded.

@@ -80,7 +80,7 @@ impl IamClient {
     pub(crate) async fn change_role(&self, change: &RoleChange) -> Result<(), AwsError> {
         let client = &self.client;
         match change {
-            RoleChange::CreateRole { role, path, description, trust, max_session_duration, owner, boundary } => {
+            RoleChange::CreateRole { role, path, description, trust, max_session_duration, owner } => {
                 let tag = owner.as_ref().map(|owner| Tag::builder().key(TAG).value(owner).build()).transpose();
                 let tag = tag.map_err(|error| AwsError::malformed("CreateRole", role, error.to_string()))?;
                 let seconds = max_session_duration.and_then(|seconds| i32::try_from(seconds).ok());
@@ -91,13 +91,8 @@ impl IamClient {
                     .description(description)
                     .assume_role_policy_document(trust)
                     .set_max_session_duration(seconds)
-                    .set_permissions_boundary(boundary.clone())
                     .set_tags(tag.map(|tag| vec![tag]));
                 send!("CreateRole", role, request).map(drop)
-            }
-            RoleChange::SetBoundary { role, boundary } => {
-                let request = client.put_role_permissions_boundary().role_name(role).permissions_boundary(boundary);
-                send!("PutRolePermissionsBoundary", role, request).map(drop)
             }
             RoleChange::SetTrust { role, trust, .. } => {
                 let request = client.update_assume_role_policy().role_name(role).policy_document(trust);

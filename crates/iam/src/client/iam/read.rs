@@ -9,8 +9,7 @@ use serde_json::Value;
 use tidegate_publish::aws_error::{AwsError, if_exists};
 
 use super::IamClient;
-use crate::changes::{FoundGroup, FoundPolicy, FoundUser, PolicyTargets, TAG};
-use crate::stack::install::FoundRole;
+use crate::changes::{FoundGroup, FoundPolicy, FoundRole, FoundUser, PolicyTargets, TAG};
 
 /// The subject of calls that list users, groups or roles, for errors.
 const ACCOUNT: &str = "the account";
@@ -214,23 +213,13 @@ impl IamClient {
     }
 
     /// A role with its owner tag and its inline policies.
-    pub(crate) async fn stack_role(&self, role: &str) -> Result<Option<FoundRole>, AwsError> {
+    pub(crate) async fn role_with_policies(&self, role: &str) -> Result<Option<FoundRole>, AwsError> {
         let output = if_exists(send!("GetRole", role, self.client.get_role().role_name(role)))?;
         let Some(found) = output.and_then(|output| output.role) else { return Ok(None) };
         let trust = found.assume_role_policy_document.as_deref().map(decode).unwrap_or_default();
-        let boundary = found.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
         let tags: Vec<_> = list!("ListRoleTags", role, self.client.list_role_tags().role_name(role))?;
         let owner = tags.into_iter().find(|tag| tag.key() == TAG).map(|tag| tag.value);
-        Ok(Some(FoundRole { owner, trust, boundary, policies: self.role_policies(role).await? }))
-    }
-
-    /// Names of the roles whose trust policy contains an ARN.
-    pub(crate) async fn roles_trusting(&self, arn: &str) -> Result<Vec<String>, AwsError> {
-        let roles: Vec<_> = list!("ListRoles", ACCOUNT, self.client.list_roles())?;
-        let quoted = format!("\"{arn}\"");
-        let is_trusted = |trust: Option<&str>| trust.map(decode).is_some_and(|trust| trust.contains(&quoted));
-        let trusting = roles.into_iter().filter(|role| is_trusted(role.assume_role_policy_document()));
-        Ok(trusting.map(|role| role.role_name).collect())
+        Ok(Some(FoundRole { owner, trust, policies: self.role_policies(role).await? }))
     }
 
     /// The document and the versions of a managed policy.
