@@ -69,9 +69,15 @@ def plugin_tables(figures):
         for one in plugins
         for run in one["runs"]
     ]
+    chain = figures["plugins"]["chain"]
+    parts = ", ".join(
+        f"`{one['name']}` {one['plugin_ns'] / chain['objects']:.0f} ns" for one in chain["plugins"]
+    )
     return "\n\n".join([
         table(["plugin", "kind", "component", "compile", "load from cache", "start and end"], per_run),
         table(["plugin", "objects", "in the plugin", "with the host", "fuel", "of the budget", "memory"], per_object),
+        table(["plugins in a chain, without reads", "objects", "time"],
+              [[parts, f"{chain['objects']:,}", short(chain["whole_ns"])]]),
     ])
 
 

@@ -2,6 +2,7 @@
 //!
 //!     plugin-figures DIRECTORY       run the plugins over the site in DIRECTORY
 
+mod chain;
 mod listing;
 mod run;
 mod sample;
@@ -21,6 +22,9 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// Entries of the generated listing: a large site.
 const GENERATED: usize = 50_000;
 
+/// Entries of the listing for the chain of plugins.
+const CHAINED: usize = 100_000;
+
 /// Repeats of measurements of 1 to 100 milliseconds.
 const FEW: usize = 9;
 
@@ -37,7 +41,8 @@ fn main() -> Result<(), Failure> {
         plugins.push(figures(&engine, bundled, &real, &generated)?);
     }
     let repeats = json!({ "compile": FEW, "load": MANY, "start": MANY, "run": FEW });
-    println!("{}", json!({ "repeats": repeats, "plugins": plugins }));
+    let chain = chain::measure(&engine, &real.repeated(CHAINED)?, FEW)?;
+    println!("{}", json!({ "repeats": repeats, "plugins": plugins, "chain": chain }));
     Ok(())
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn run(configured: &ConfiguredPlugin, listing: &FigureListing) -> Res
     }
 }
 
-fn facts() -> RunFacts {
+pub(crate) fn facts() -> RunFacts {
     RunFacts {
         site: "bench".to_owned(),
         release: "bench".to_owned(),
