@@ -286,10 +286,11 @@ fn headers_settings() -> Value {
 
 /// Merges listing and manifest as `tidegate-publish` does: page by page, chunk by chunk.
 fn inspect(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, Failure> {
-    let unfinished = UnfinishedRuns::default();
+    let (unfinished, artifact) = (UnfinishedRuns::default(), Fingerprint("benchmark".into()));
     let live = "r1".parse()?;
     let mut merge = SiteMerge::new(SiteMergeInputs {
         desired,
+        artifact: &artifact,
         unfinished: &unfinished,
         live,
         oldest_kept: ReleaseId::default(),

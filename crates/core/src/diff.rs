@@ -127,13 +127,13 @@ fn missing_digest(desired: &ContentIdentity, current: &ContentIdentity) -> Diges
     missing
 }
 
-/// Entries and objects with the same key.
+/// Entries and objects with the same key, where nothing proves that they are equal.
 fn common_keys<'a>(
     desired: &'a DesiredSite,
     site: &'a SiteState,
 ) -> impl Iterator<Item = (&'a DesiredEntry, &'a ListedObject)> {
     let mut listed = site.objects().iter().peekable();
-    desired.entries().iter().filter_map(move |entry| {
+    desired.entries().iter().enumerate().filter(|(at, _)| !site.is_proven(*at)).filter_map(move |(_, entry)| {
         while listed.next_if(|object| object.key.as_str() < entry.key.as_str()).is_some() {}
         listed.next_if(|object| object.key.as_str() == entry.key.as_str()).map(|object| (entry, object))
     })
@@ -181,11 +181,11 @@ pub fn differences<'a>(desired: &DesiredSite, site: &'a SiteState, comparison: C
             obsolete.push(object);
         }
         let is_shown = shown_key(desired, entry.key.as_str()).is_some();
+        let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
         if site.is_proven(at) {
             changes.keep(entry, is_shown);
             continue;
         }
-        let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
         match object.map(|object| (object, compare_entry(entry, object, site.observed(&object.key), comparison))) {
             None => {
                 let copied = renames.find(entry).or_else(|| folder_copy(entry, site));

@@ -126,7 +126,7 @@ pub struct ObservedObject {
 }
 
 /// Attributes that a copy resets unless they are repeated.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreservedAttributes {
     /// Storage class, unless it is `STANDARD`.

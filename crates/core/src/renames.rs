@@ -116,6 +116,7 @@ mod tests {
         let (unfinished, mut pagination) = (UnfinishedRuns::default(), Pagination::default());
         let mut merge = SiteMerge::new(SiteMergeInputs {
             desired: &desired,
+            artifact: artifact.fingerprint(),
             unfinished: &unfinished,
             live: ReleaseId::default(),
             oldest_kept: ReleaseId::default(),

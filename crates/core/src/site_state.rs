@@ -1,22 +1,29 @@
 //! The actual site: a merge of three sorted streams, the desired site, the bucket's listing and the manifest.
 //!
 //! Objects that the manifest proves to be as desired are only counted, so memory grows with the differences. Objects that
-//! are not as the manifest says have drifted.
+//! are not as the manifest says have drifted, unless an unfinished run wrote them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::artifact::Fingerprint;
 use crate::compare::sameness;
 use crate::desired::DesiredSite;
 use crate::headers::{HeaderPool, ObjectHeaders};
-use crate::identity::{ETag, Sameness};
+use crate::identity::Sameness;
 use crate::key::StoredKey;
 use crate::listing::{ListedObject, Listing, ObservedObject};
 use crate::manifest::{ManifestRecord, RecordState};
-use crate::plan::{Action, ArchiveCopy, Operation, PlanLine, WritePhase, is_page};
+use crate::plan::{Action, Operation, is_page};
 use crate::release::id::ReleaseId;
+
+mod fingerprint;
+mod unfinished;
+
+use unfinished::PlannedWrite;
+pub use unfinished::UnfinishedRuns;
 
 /// The state of a site, from a complete listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +34,12 @@ pub struct SiteState {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct UnprovenObjects {
-    /// Objects that are not proven to be as desired, in the order of their keys' bytes.
+    /// Objects that the manifest does not prove to be as desired, in the order of their keys' bytes.
     objects: Vec<ListedObject>,
     /// Their content and headers, from a HEAD request or the manifest.
     observed: BTreeMap<StoredKey, ObservedObject>,
-    /// For each desired entry: whether the manifest proves that the site has it.
-    proven: Vec<bool>,
+    /// For each desired entry: what proves that the site has it.
+    proven: Vec<Proof>,
     /// Those of them that earlier releases wrote.
     released: BTreeMap<StoredKey, ReleasedObject>,
     /// Headers of unproven objects that are as the manifest says: those of the copies in visitors' caches. Only objects with
@@ -46,6 +53,17 @@ struct UnprovenObjects {
     repairs: BTreeSet<StoredKey>,
     /// Archived bodies that no release needs.
     expired: u64,
+}
+
+/// What proves that the site has a desired entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Proof {
+    #[default]
+    None,
+    /// The manifest of the live release. The object is only counted.
+    Manifest,
+    /// What an unfinished run wrote. The object is among those that the manifest does not prove.
+    Result,
 }
 
 /// An object that Tidegate wrote for a release.
@@ -89,80 +107,13 @@ impl fmt::Display for Drift {
     }
 }
 
-/// What unfinished runs planned to write. Their objects are not drift.
-#[derive(Debug, Clone, Default)]
-pub struct UnfinishedRuns {
-    keys: BTreeMap<StoredKey, TouchedKey>,
-    runs: Vec<ReleaseId>,
-}
-
-/// What unfinished runs planned for one key. There can be millions.
-#[derive(Debug, Clone, Default)]
-struct TouchedKey {
-    write: Option<PlannedWrite>,
-    archived: Vec<ETag>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct PlannedWrite {
-    run: ReleaseId,
-    page: bool,
-}
-
-impl UnfinishedRuns {
-    /// Adds an unfinished run. The lines of its stored plan follow.
-    pub fn begin(&mut self, run: ReleaseId) {
-        self.runs.push(run);
-    }
-
-    /// Adds a line of the plan of the run that was added last.
-    pub fn add(&mut self, line: PlanLine) {
-        match line {
-            PlanLine::Operation(operation) => {
-                let (page, deletes) =
-                    (operation.phase() == WritePhase::Pages, matches!(operation.action, Action::Delete { .. }));
-                let write = self.runs.last().filter(|_| !deletes).map(|run| PlannedWrite { run: *run, page });
-                let key = self.keys.entry(operation.key).or_default();
-                key.write = write.or(key.write);
-            }
-            PlanLine::Archive(ArchiveCopy { key, etag, .. }) => {
-                let archived = &mut self.keys.entry(key).or_default().archived;
-                if !archived.contains(&etag) {
-                    // Almost always the only one.
-                    archived.reserve_exact(1);
-                    archived.push(etag);
-                }
-            }
-        }
-    }
-
-    fn write(&self, key: &StoredKey) -> Option<PlannedWrite> {
-        self.keys.get(key)?.write
-    }
-
-    /// The runs.
-    #[must_use]
-    pub fn runs(&self) -> &[ReleaseId] {
-        &self.runs
-    }
-
-    /// Keys whose objects may have changed, so that visitors may have seen another version than the live release.
-    pub fn touched(&self) -> impl Iterator<Item = &StoredKey> {
-        self.keys.keys()
-    }
-
-    /// Whether a run planned to archive this version of a key.
-    #[must_use]
-    pub fn archived(&self, key: &StoredKey, etag: &ETag) -> bool {
-        self.keys.get(key).is_some_and(|touched| touched.archived.contains(etag))
-    }
-}
-
 /// What a [`SiteMerge`] starts from.
 #[derive(Debug, Clone, Copy)]
 pub struct SiteMergeInputs<'a> {
     /// The desired site.
     pub desired: &'a DesiredSite,
+    /// The source that it was made from.
+    pub artifact: &'a Fingerprint,
     /// Unfinished runs.
     pub unfinished: &'a UnfinishedRuns,
     /// The live release, whose manifest is merged.
@@ -187,7 +138,7 @@ impl<'a> SiteMerge<'a> {
     /// Starts a merge.
     #[must_use]
     pub fn new(inputs: SiteMergeInputs<'a>) -> Self {
-        let proven = vec![false; inputs.desired.entries().len()];
+        let proven = vec![Proof::None; inputs.desired.entries().len()];
         let site = UnprovenObjects { proven, ..UnprovenObjects::default() };
         Self { inputs, at: 0, site, pool: HeaderPool::default() }
     }
@@ -213,23 +164,33 @@ impl<'a> SiteMerge<'a> {
         let observed = record.filter(|_| entry.is_some()).map(ManifestRecord::observed).unwrap_or_default();
         let sameness = entry.zip(record).map(|(entry, record)| sameness(entry, &record.listed(), &observed));
         let live = record.is_some_and(|record| record.state == RecordState::Live);
+        // Bytes that are as the manifest says do not prove headers, if an unfinished run may have replaced those.
+        let unfinished = self.inputs.unfinished;
+        let proves = intact && !self.inputs.verify && !unfinished.may_keep_etag(&key);
         match sameness.filter(|_| live) {
-            Some(Sameness::Same) if intact && !self.inputs.verify => {}
+            Some(Sameness::Same) if proves => {}
             Some(Sameness::Same) => {
                 self.site.repairs.insert(key.clone());
             }
-            // Decided later, by answers to open questions.
-            Some(Sameness::Unknown) => {}
+            // An unfinished run replaced what the live release has.
+            Some(Sameness::Unknown) => {
+                self.site.differs |= !intact && listed.is_some() && unfinished.write(&key).is_some();
+            }
             Some(Sameness::Different) => self.site.differs = true,
             None => self.site.differs |= entry.is_some() || live,
         }
         let Some(listed) = listed else { return };
-        // An intact object is as its record says, so what was compared with the record holds for the object.
-        if intact && !self.inputs.verify {
+        if let Some(entry) = entry.filter(|_| !self.inputs.verify)
+            && unfinished.wrote(&listed, entry, self.inputs.artifact)
+        {
+            self.prove(Proof::Result);
+            self.site.objects.push(listed);
+            return;
+        }
+        // What was compared with the record holds for the object.
+        if proves {
             if sameness == Some(Sameness::Same) {
-                if let Some(proven) = self.site.proven.get_mut(self.at) {
-                    *proven = true;
-                }
+                self.prove(Proof::Manifest);
                 return;
             }
             // An object that is not desired is not compared.
@@ -246,10 +207,16 @@ impl<'a> SiteMerge<'a> {
         self.site.objects.push(listed);
     }
 
+    fn prove(&mut self, proof: Proof) {
+        if let Some(proven) = self.site.proven.get_mut(self.at) {
+            *proven = proof;
+        }
+    }
+
     /// Remembers the headers of cached copies, where they are certain: an unfinished run may have replaced the object, and
     /// responses of redirects have no metadata.
     fn remember_headers(&mut self, record: &ManifestRecord) {
-        let certain = record.redirect.is_none() && !self.inputs.unfinished.keys.contains_key(&record.key);
+        let certain = record.redirect.is_none() && !self.inputs.unfinished.is_touched(&record.key);
         if certain && record.headers.metadata().next().is_some() {
             let mut headers = record.headers.clone();
             self.pool.share(&mut headers);
@@ -267,7 +234,7 @@ impl<'a> SiteMerge<'a> {
             return Some(ReleasedObject { last, page, body: record.redirect.is_none(), intact });
         }
         // There is no rollback to an unfinished run, so its bodies are not archived.
-        let PlannedWrite { run, page } = self.inputs.unfinished.write(key)?;
+        let PlannedWrite { run, page, .. } = self.inputs.unfinished.write(key)?;
         Some(ReleasedObject { last: run, page, body: false, intact: false })
     }
 
@@ -285,13 +252,13 @@ impl SiteState {
         &self.listing
     }
 
-    /// Objects that are not proven to be as desired, in the order of their keys' bytes.
+    /// Objects that the manifest does not prove to be as desired, in the order of their keys' bytes.
     #[must_use]
     pub fn objects(&self) -> &[ListedObject] {
         &self.unproven.objects
     }
 
-    /// The object with this key, if it is not proven to be as desired.
+    /// The object with this key, if the manifest does not prove it to be as desired.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&ListedObject> {
         let at = self.unproven.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
@@ -324,9 +291,19 @@ impl SiteState {
         self.unproven.observed.extend(responses);
     }
 
-    /// Whether the manifest proves that the site has the desired entry with this index.
+    /// Whether the site is proven to have the desired entry with this index.
     #[must_use]
     pub fn is_proven(&self, at: usize) -> bool {
+        self.proof(at) != Proof::None
+    }
+
+    /// Whether the manifest is that proof.
+    #[must_use]
+    pub fn is_in_manifest(&self, at: usize) -> bool {
+        self.proof(at) == Proof::Manifest
+    }
+
+    fn proof(&self, at: usize) -> Proof {
         self.unproven.proven.get(at).copied().unwrap_or_default()
     }
 

@@ -104,6 +104,16 @@ impl<T: StoredLine> LineEncoder<T> {
         Ok(encoder)
     }
 
+    /// A whole document.
+    ///
+    /// # Errors
+    /// [`LineError`].
+    pub fn whole(about: &impl Serialize, lines: &[T]) -> Result<Vec<u8>, LineError> {
+        let mut encoder = Self::new(about)?;
+        lines.iter().try_for_each(|line| encoder.push(line))?;
+        encoder.finish()
+    }
+
     fn write(&mut self, value: &impl Serialize) -> Result<(), LineError> {
         // The first line comes before the lines that are counted.
         let number = self.lines + 1;
@@ -161,6 +171,17 @@ impl<T> Default for LineDecoder<T> {
 }
 
 impl<T: StoredLine> LineDecoder<T> {
+    /// Reads a whole document.
+    ///
+    /// # Errors
+    /// [`LineError`].
+    pub fn whole(bytes: &[u8]) -> Result<Vec<T>, LineError> {
+        let mut decoder = Self::default();
+        let mut lines = decoder.push(bytes)?;
+        lines.extend(decoder.finish()?);
+        Ok(lines)
+    }
+
     /// Adds bytes and returns the lines that they complete.
     ///
     /// # Errors

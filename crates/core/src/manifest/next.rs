@@ -120,8 +120,7 @@ impl NextManifest<'_> {
         let operation = self.operation(key);
         match entry {
             Some(entry) => {
-                let proven = on_site.as_ref().filter(|_| self.site.is_proven(at));
-                records.extend(self.live(entry, operation, proven, object));
+                records.extend(self.live(at, entry, operation, on_site.as_ref(), object));
             }
             None => records.extend(self.retained(key, operation, on_site.as_ref(), object)),
         }
@@ -146,15 +145,17 @@ impl NextManifest<'_> {
         self.plan.operations.get(at)
     }
 
-    /// The record of a desired entry, unless its write failed.
+    /// The record of the desired entry at this position, unless its write failed.
     fn live(
         &self,
+        at: usize,
         entry: &DesiredEntry,
         operation: Option<&Operation>,
-        proven: Option<&ManifestRecord>,
+        record: Option<&ManifestRecord>,
         object: Option<&ListedObject>,
     ) -> Option<ManifestRecord> {
         let key = entry.key.stored();
+        let proven = record.filter(|_| self.site.is_in_manifest(at));
         let desired = match &entry.body {
             DesiredBody::Object { identity, .. } => identity.clone(),
             DesiredBody::Redirect(_) => ContentIdentity::default(),
@@ -166,6 +167,11 @@ impl NextManifest<'_> {
             }
             (None, Some(record), _) => {
                 (record.etag.clone(), record.identity.clone().merge(desired), record.attributes.clone())
+            }
+            (None, None, Some(object)) if self.site.is_proven(at) => {
+                let attributes = self.unfinished.attributes(&object.key);
+                let written = WrittenObject { etag: object.etag.clone(), attributes };
+                (object.etag.clone(), written_identity(desired, &written), written.attributes)
             }
             (None, None, Some(object)) => {
                 let observed = self.site.observed(&object.key).cloned().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! A plan is complete before anything runs, sorted, and has the same bytes for the same inputs.
 
 mod operation;
+pub mod shards;
 mod stored;
 mod totals;
 

@@ -68,7 +68,7 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -79,7 +79,7 @@ mod tests {
     use crate::stored_lines::LineDecoder;
 
     /// A plan that deletes these keys, and archives those of them that are marked.
-    fn plan(keys: &std::collections::BTreeMap<String, bool>) -> Plan {
+    pub(in crate::plan) fn plan(keys: &std::collections::BTreeMap<String, bool>) -> Plan {
         let etag = |key: &str| ETag::new(&format!("etag of {key}"));
         let operation = |key: &str| Operation {
             key: StoredKey::new(key),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff;
 use tidegate_core::identity::ContentIdentity;
@@ -57,8 +58,8 @@ pub(super) async fn inspect(
     releases: Option<&Releases>,
     source: &mut TransformedSource,
 ) -> Result<SiteState, PublishError> {
-    let TransformedSource { desired, reader, .. } = source;
-    let mut site = merge(run, listing, releases, desired).await?;
+    let TransformedSource { desired, reader, fingerprint, .. } = source;
+    let mut site = merge(run, listing, releases, desired, fingerprint).await?;
     let mut requested: BTreeMap<Key, diff::DigestAlgorithms> = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
         let mut open = diff::open_questions(desired, &site, run.publisher.comparison);
@@ -127,13 +128,14 @@ async fn merge(
     mut pages: ListingPages,
     releases: Option<&Releases>,
     desired: &DesiredSite,
+    artifact: &Fingerprint,
 ) -> Result<SiteState, InspectError> {
     let none = UnfinishedRuns::default();
     let unfinished = releases.map_or(&none, |releases| &releases.history.unfinished);
     let live = releases.and_then(|releases| releases.history.live()).unwrap_or_default();
     let oldest_kept = releases.map(|releases| releases.oldest_kept(run, false)).unwrap_or_default();
-    let mut merge =
-        SiteMerge::new(SiteMergeInputs { desired, unfinished, live, oldest_kept, verify: run.publisher.verify });
+    let verify = run.publisher.verify;
+    let mut merge = SiteMerge::new(SiteMergeInputs { desired, artifact, unfinished, live, oldest_kept, verify });
     let stream = match releases {
         Some(releases) => releases.live_records().await?,
         None => stream::empty().boxed(),
