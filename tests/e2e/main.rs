@@ -15,6 +15,7 @@ mod ci_tokens;
 mod copies;
 mod credentials;
 mod destinations;
+mod distributed;
 mod edge;
 mod edge_rules;
 mod edge_install;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::UsedCredentials;
 use crate::external_text::ExternalText;
@@ -22,7 +22,7 @@ use crate::text::{count, rest};
 pub use crate::outcome::Outcome;
 
 /// One operation that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedOperation {
     /// The key, relative to the site.
     pub key: String,

@@ -15,13 +15,13 @@ use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with, texts};
 
-const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
+pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
 
 /// A policy that allows everything that a run could need.
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*","kms:*"],"Resource":"*"}]}"#;
 
 /// A role that allows everything, so that only the session policy can deny a request.
-fn create_unrestricted_role(world: &World) {
+pub(crate) fn create_unrestricted_role(world: &World) {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
     assert_eq!(world.account.iam().create_role("publisher", trust, &[("all", ALL)]).unwrap(), ROLE);
 }

@@ -30,7 +30,8 @@ async fn store(world: &World) -> StateStore {
 async fn acquire(store: &StateStore, seconds: u16) -> LeaseGuard {
     let (observer, cancel): (Arc<dyn ProgressObserver>, _) = (Arc::new(NoProgress), CancellationToken::new());
     let timeout = Duration::ZERO;
-    let request = LeaseRequest { release: &"c1".into(), seconds, timeout, observer: &observer, cancel: &cancel };
+    let request =
+        LeaseRequest { execution: None, release: &"c1".into(), seconds, timeout, observer: &observer, cancel: &cancel };
     store.lease(request).await.unwrap().unwrap()
 }
 

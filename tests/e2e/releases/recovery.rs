@@ -32,7 +32,7 @@ pub(crate) enum Interruption {
     KilledAfter,
 }
 
-const INTERRUPTIONS: [Interruption; 4] =
+pub(crate) const INTERRUPTIONS: [Interruption; 4] =
     [Interruption::KilledBefore, Interruption::KilledAfter, Interruption::Lose, Interruption::Refuse];
 
 impl Interruption {

@@ -104,6 +104,8 @@ impl Statement {
 /// What the session of a plan accesses besides the site itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SessionScope<'a> {
+    /// The folder of the site that every key of the plan is in, if the session is limited to it.
+    pub folder: Option<&'a Location>,
     /// Where bodies are copied from within S3: a staged prefix, or archived bodies.
     pub staged: Option<&'a Location>,
     /// The KMS key that these are encrypted with.
@@ -146,7 +148,10 @@ impl PolicyDocument {
         let needed = NeededActions::of(plan, scope.staged.is_some());
         let actions = needed.on_site(plan);
         if !actions.is_empty() {
-            statements.push(Statement::allow(actions, [objects(&plan.target)]));
+            statements.push(Statement::allow(actions, [objects(scope.folder.unwrap_or(&plan.target))]));
+        }
+        if scope.folder.is_some_and(|folder| copies_from_outside(plan, folder)) {
+            statements.push(Statement::allow(["s3:GetObject"], [objects(&plan.target)]));
         }
         if let (true, Some(staged)) = (needed.copy_staged, scope.staged) {
             statements.push(Statement::allow(["s3:GetObject"], [objects(staged)]));
@@ -206,6 +211,16 @@ impl PolicyDocument {
     pub fn as_denial(&self) -> Self {
         Self::new(self.statements().iter().map(Statement::as_denial).collect())
     }
+}
+
+/// Whether an object of the site is copied that is not in this folder.
+fn copies_from_outside(plan: &Plan, folder: &Location) -> bool {
+    plan.operations.iter().any(|operation| match &operation.action {
+        Action::Put { body: PlannedBody::Site { key, .. }, .. } => {
+            folder.prefix.relative(&plan.target.prefix.join(key.as_str())).is_none()
+        }
+        Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => false,
+    })
 }
 
 /// Which actions a plan needs.

@@ -7,7 +7,7 @@
 use tidegate_core::arn::{Partition, distribution_arn};
 use tidegate_core::config::{CredentialChoice, CredentialMode, RoleArn, StoreArn, UsedCredentials};
 use tidegate_core::finding::Finding;
-use tidegate_core::location::{Bucket, Source};
+use tidegate_core::location::{Bucket, Location, Source};
 use tidegate_core::plan::Plan;
 use tidegate_core::policy_document::{PROBED_FROM, PlanningScope, PolicyDocument, SessionScope};
 
@@ -119,7 +119,12 @@ impl RunCredentials {
 
     /// The permissions of a plan; `None` if it needs none, or the caller's own credentials are used.
     fn document(&self, run: Run<'_>, plan: &Plan) -> Option<PolicyDocument> {
-        let Run { publisher, request, site } = run;
+        self.document_within(run, plan, None)
+    }
+
+    /// The permissions of a plan; with a folder, those of one of its shards, which is within that folder of the site.
+    fn document_within(&self, run: Run<'_>, plan: &Plan, folder: Option<&Location>) -> Option<PolicyDocument> {
+        let Run { publisher, request, site, .. } = run;
         let account = match &self.base {
             CredentialBase::Role(role) => role.account(),
             // The id of a distribution is unique among all accounts, so naming the account would restrict nothing.
@@ -129,8 +134,11 @@ impl RunCredentials {
         let partition = self.partition(run);
         let archive = publisher.state(site).map(|state| state.bodies());
         let arn = |id: &str| distribution_arn(&partition, account, id);
-        let distributions: Vec<String> = site.cdn.iter().map(|cdn| arn(cdn.distribution.as_str())).collect();
-        let tagged = site.cdn.iter().filter(|cdn| cdn.cache_tags.is_some());
+        // What follows the writes is not the work of a shard.
+        let cdn = if folder.is_some() { &[] } else { site.cdn.as_slice() };
+        let edge = site.edge.as_ref().filter(|_| folder.is_none());
+        let distributions: Vec<String> = cdn.iter().map(|cdn| arn(cdn.distribution.as_str())).collect();
+        let tagged = cdn.iter().filter(|cdn| cdn.cache_tags.is_some());
         let tagged: Vec<String> = tagged.map(|cdn| arn(cdn.distribution.as_str())).collect();
         let staged = match &request.source {
             Source::Prefix(location) => Some(location),
@@ -142,13 +150,14 @@ impl RunCredentials {
             _ => site.builds_kms_key.as_ref(),
         };
         let scope = SessionScope {
+            folder,
             staged,
             staged_key,
             archive: archive.as_ref(),
             archive_key: site.state_kms_key.as_ref(),
             distributions: &distributions,
             tagged: &tagged,
-            store: site.edge.as_ref().and_then(|edge| edge.store.as_ref()).map(StoreArn::as_str),
+            store: edge.and_then(|edge| edge.store.as_ref()).map(StoreArn::as_str),
             any_key: matches!(self.base, CredentialBase::Scoped(_)),
         };
         Some(PolicyDocument::writing(&partition, plan, scope)).filter(|document| !document.is_empty())
@@ -162,6 +171,8 @@ enum CredentialPurpose<'a> {
     /// Asking STS whether a policy fits.
     Checking,
     Writing(&'a Plan),
+    /// Carrying out one shard of a plan.
+    Shard,
 }
 
 impl CredentialPurpose<'_> {
@@ -170,6 +181,7 @@ impl CredentialPurpose<'_> {
             Self::Planning => "plan",
             Self::Checking => "check",
             Self::Writing(_) => "publish",
+            Self::Shard => "shard",
         };
         format!("tidegate-{purpose}-{}", run.request.site)
     }
@@ -179,6 +191,7 @@ impl CredentialPurpose<'_> {
         let text = match self {
             Self::Planning => format!("tidegate: plan {site}"),
             Self::Checking => format!("tidegate: check the plan of {site}"),
+            Self::Shard => format!("tidegate: publish a shard of {site}"),
             Self::Writing(plan) => format!("tidegate: publish {site}, plan {}", plan.digest().unwrap_or_default()),
         };
         text.chars().take(MAX_DESCRIPTION).collect()
@@ -250,6 +263,22 @@ pub(super) async fn for_writing(
     let Some(document) = credentials.document(run, plan) else { return Ok(run.connection()) };
     let policy = document.session(&run.site.target)?;
     Ok(credentials.limited_to(run, CredentialPurpose::Writing(plan), &policy).await?)
+}
+
+/// A connection that can carry out one shard, which is within a folder of the site.
+pub(super) async fn for_shard(run: Run<'_>, shard: &Plan, folder: &Location) -> Result<Connection, PublishError> {
+    let mut credentials = choose(run).await?;
+    loop {
+        let Some(document) = credentials.document_within(run, shard, Some(folder)) else { return Ok(run.connection()) };
+        let connection = async {
+            let policy = document.session(&run.site.target)?;
+            Ok(credentials.limited_to(run, CredentialPurpose::Shard, &policy).await?)
+        };
+        match connection.await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => credentials = credentials.fall_back(error)?,
+        }
+    }
 }
 
 /// Checks the plan's session policy against the limits of STS before anything is reviewed or written. Only STS knows

@@ -14,6 +14,7 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::request::MAX_RELEASE_BYTES;
 use tidegate_core::restore::RestoreError;
 
+use super::shards::ShardError;
 use crate::aws_error::AwsError;
 use crate::plugins::SitePluginsError;
 use crate::s3::ListError;
@@ -114,6 +115,9 @@ pub enum PublishError {
     /// A saved plan has another format.
     #[error("the plan has format {0}, but this version of Tidegate reads {FORMAT}; make a new one")]
     Format(u32),
+    /// The publish cannot be distributed, or a shard of it not be carried out.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// The process is shutting down.
     #[error("the run was interrupted; run the same command again")]
     Interrupted,
@@ -150,6 +154,7 @@ impl PublishError {
             | Self::Place(_)
             | Self::EdgeSize(_)
             | Self::Drifted(_)
+            | Self::Shard(_)
             | Self::Format(_)
             | Self::PublishesState(_)
             | Self::KeysTooLong { .. }

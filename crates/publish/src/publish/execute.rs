@@ -10,7 +10,7 @@ use futures::stream::{self, FuturesUnordered};
 use tidegate_core::approval::Approved;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::next::WrittenObjects;
-use tidegate_core::plan::{Action, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
+use tidegate_core::plan::{Action, ArchiveCopy, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
 use tidegate_core::put_options::{MAX_DELETES, ObjectSettings};
 use tidegate_core::report::{FailedOperation, WriteCounts};
 use tidegate_core::sanitize::{LOG_BYTES, sanitize};
@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::copy_condition::CopyConditions;
-use super::plan::Basis;
+use super::pace::WritePace;
 use super::run::Run;
 use super::writer::{OperationError, PlanWriter};
 use crate::aws_error::AwsError;
@@ -27,9 +27,6 @@ use crate::progress::{ProgressEvent, ProgressObserver, Stage};
 use crate::s3::{DeleteOutcome, DeleteTarget, S3};
 use crate::source::SourceReader;
 use crate::state::Fence;
-
-/// Writes in flight. S3 takes 3,500 a second for a prefix, at tens of milliseconds each.
-const WRITES_IN_FLIGHT: usize = 32;
 
 /// Batches of deletes in flight, of 1,000 keys each.
 const DELETES_IN_FLIGHT: usize = 4;
@@ -42,7 +39,7 @@ pub(super) fn writer(
     run: Run<'_>,
     connection: &Connection,
     plan: &Plan,
-    basis: &Basis,
+    reader: &SourceReader,
     fence: Option<&Fence>,
 ) -> Arc<PlanWriter> {
     run.stage(Stage::Write);
@@ -53,7 +50,7 @@ pub(super) fn writer(
         target: run.site.target.clone(),
         settings: plan.objects.clone(),
         archive_settings: ObjectSettings::with_key(run.site.state_kms_key.clone()),
-        reader: basis.reader.clone(),
+        reader: reader.clone(),
         copy_limit: run.publisher.copy_limit,
         conditions: CopyConditions::default(),
         fence: fence.cloned(),
@@ -62,16 +59,37 @@ pub(super) fn writer(
 
 /// Archives bodies that kept releases name, before anything replaces them. A failure stops the run before it changed
 /// anything.
-pub(super) async fn archive(approved: &Approved, writer: &Arc<PlanWriter>, archive: &Location, done: &mut WriteCounts) {
-    let mut results = stream::iter(approved.plan().archive.iter().cloned())
-        .map(|copy| {
-            let (writer, archive, key) = (Arc::clone(writer), archive.clone(), copy.key.to_string());
+pub(super) async fn archive_all(
+    approved: &Approved,
+    writer: &Arc<PlanWriter>,
+    archive: &Location,
+    done: &mut WriteCounts,
+) {
+    let mut pace = WritePace::alone(writer.s3.throttles());
+    self::archive(&approved.plan().archive, writer, archive, &mut pace, done).await;
+}
+
+/// Archives bodies: all of a plan, or those of a shard.
+pub(super) async fn archive(
+    copies: &[ArchiveCopy],
+    writer: &Arc<PlanWriter>,
+    archive: &Location,
+    pace: &mut WritePace,
+    done: &mut WriteCounts,
+) {
+    let mut queue = copies.iter();
+    let mut in_flight = FuturesUnordered::new();
+    loop {
+        while in_flight.len() < pace.limit() {
+            let Some(copy) = queue.next() else { break };
+            let (writer, archive, copy) = (Arc::clone(writer), archive.clone(), copy.clone());
+            let key = copy.key.to_string();
             let task = async move { writer.archive(&copy, &archive).await };
             let task = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
-            async move { (key, task.await.unwrap_or(Err(OperationError::Interrupted))) }
-        })
-        .buffer_unordered(WRITES_IN_FLIGHT);
-    while let Some((key, result)) = results.next().await {
+            in_flight.push(async move { (key, task.await.unwrap_or(Err(OperationError::Interrupted))) });
+        }
+        let Some((key, result)) = in_flight.next().await else { break };
+        pace.ended();
         match result {
             Ok(()) => done.archived += 1,
             Err(error) => done.failures.push(failed(&key, "archive", &error)),
@@ -87,15 +105,15 @@ pub(super) async fn write(
     done: &mut WriteCounts,
 ) -> WrittenObjects {
     let mut outcomes = WrittenObjects::new();
+    let mut pace = WritePace::alone(writer.s3.throttles());
     for phase in [WritePhase::Assets, WritePhase::Pages] {
         let operations = approved.plan().operations.iter().filter(|operation| operation.phase() == phase);
-        let mut operations: Vec<&Operation> = operations.collect();
+        let operations: Vec<&Operation> = operations.collect();
         if !done.failures.is_empty() {
             done.skipped += operations.len() as u64;
             continue;
         }
-        sort_for_reading(&mut operations, &writer.reader);
-        write_phase(&operations, writer, &run.publisher.observer, done, &mut outcomes).await;
+        write_phase(operations, writer, &run.publisher.observer, &mut pace, done, &mut outcomes).await;
     }
     outcomes
 }
@@ -130,20 +148,23 @@ fn sort_for_reading(operations: &mut [&Operation], reader: &SourceReader) {
     });
 }
 
-async fn write_phase(
-    operations: &[&Operation],
+/// Carries out operations of one phase: all of them, or a shard.
+pub(super) async fn write_phase(
+    mut operations: Vec<&Operation>,
     writer: &Arc<PlanWriter>,
     observer: &Arc<dyn ProgressObserver>,
+    pace: &mut WritePace,
     done: &mut WriteCounts,
     outcomes: &mut WrittenObjects,
 ) {
+    sort_for_reading(&mut operations, &writer.reader);
     let mut queue = operations.iter();
     let mut in_flight = FuturesUnordered::new();
     let (mut finished, before) = (0, done.failures.len());
     // Set by an error that every key would get, such as a missing bucket.
     let mut hopeless = false;
     loop {
-        while !hopeless && in_flight.len() < WRITES_IN_FLIGHT && done.failures.len() - before < MAX_FAILURES {
+        while !hopeless && in_flight.len() < pace.limit() && done.failures.len() - before < MAX_FAILURES {
             let Some(operation) = queue.next() else { break };
             let (writer, task) = (Arc::clone(writer), (*operation).clone());
             // A task of its own, so that all processors take part.
@@ -153,6 +174,7 @@ async fn write_phase(
         }
         let Some((operation, result)) = in_flight.next().await else { break };
         finished += 1;
+        pace.ended();
         match result {
             Ok(written) => {
                 outcomes.insert(operation.key.clone(), written);

@@ -59,8 +59,9 @@ pub(super) async fn unlock(lock: Option<Locked>) {
 }
 
 async fn acquire(run: Run<'_>, store: &StateStore) -> Result<LeaseGuard, PublishError> {
-    let Run { publisher, request, site } = run;
+    let Run { execution, publisher, request, site } = run;
     let request = LeaseRequest {
+        execution,
         release: &request.release,
         seconds: site.lease_seconds.into(),
         timeout: publisher.lock_timeout,

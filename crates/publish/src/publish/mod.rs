@@ -16,6 +16,7 @@ mod credentials;
 mod execute;
 mod writer;
 mod copy_condition;
+mod pace;
 mod commit;
 mod switch;
 mod invalidate;
@@ -23,6 +24,7 @@ mod cdn;
 mod finalize;
 mod release;
 mod releases;
+mod shards;
 mod stopwatch;
 mod top_folder;
 #[cfg(feature = "compile")]
@@ -53,6 +55,7 @@ pub(crate) use edge::kept_edges;
 pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 pub use run::Publisher;
+pub use shards::{DistributedRun, DistributedStart, ShardError, ShardSummary, ShardTask};
 pub(crate) use switch::update_in_order;
 #[cfg(feature = "compile")]
 pub use trial::{Trial, TrialSpec, TrialTarget};
@@ -120,27 +123,7 @@ impl Publisher {
         saved: Option<&Plan>,
         on_plan: impl FnOnce(&PlannedPublish),
     ) -> Result<PublishReport, PublishError> {
-        let run = Run { publisher: self, request, site };
-        open::check_release(request)?;
-        let lock = match lock::lock(run).await? {
-            Lock::Acquired(locked) => Some(locked),
-            Lock::NotNeeded => None,
-            Lock::Skipped(report) => return Ok(*report),
-        };
-        let releases = lock.as_ref().map(|locked| locked.releases.clone());
-        let work = async {
-            // Boxed: the compiler cannot prove that deeper futures may move between threads.
-            let planning: BoxFuture<'_, Result<PlannedPublish, PublishError>> =
-                Box::pin(run.plan(releases, Trace::Off));
-            let planned = planning.await?;
-            plan::check_saved(saved, &planned.plan)?;
-            on_plan(&planned);
-            let applying: BoxFuture<'_, PublishReport> = Box::pin(run.apply(planned, approval, lock.as_ref()));
-            Ok(applying.await)
-        };
-        let report = self.unless_cancelled(work).await;
-        lock::unlock(lock).await;
-        report
+        Box::pin(Run { execution: None, publisher: self, request, site }.publish(approval, saved, on_plan)).await
     }
 
     /// Makes a plan and has the policies review it. Only reads.
@@ -153,7 +136,7 @@ impl Publisher {
         site: &Site,
         trace: Trace,
     ) -> Result<PlannedPublish, PublishError> {
-        let run = Run { publisher: self, request, site };
+        let run = Run { execution: None, publisher: self, request, site };
         open::check_release(request)?;
         let releases = Releases::read(run).await?;
         run.plan(releases, trace).await
@@ -167,7 +150,7 @@ impl Publisher {
         site: &Site,
         approval: Approval,
     ) -> PublishReport {
-        let run = Run { publisher: self, request, site };
+        let run = Run { execution: None, publisher: self, request, site };
         let lock = match lock::relock(run, planned.releases.clone()).await {
             Ok(lock) => lock,
             Err(error) => return PublishReport { why: Some(error.to_string()), ..planned.report(run) },
@@ -254,6 +237,35 @@ impl PlannedPublish {
 }
 
 impl Run<'_> {
+    /// See [`Publisher::publish`].
+    async fn publish(
+        self,
+        approval: Approval,
+        saved: Option<&Plan>,
+        on_plan: impl FnOnce(&PlannedPublish),
+    ) -> Result<PublishReport, PublishError> {
+        open::check_release(self.request)?;
+        let lock = match lock::lock(self).await? {
+            Lock::Acquired(locked) => Some(locked),
+            Lock::NotNeeded => None,
+            Lock::Skipped(report) => return Ok(*report),
+        };
+        let releases = lock.as_ref().map(|locked| locked.releases.clone());
+        let work = async {
+            // Boxed: the compiler cannot prove that deeper futures may move between threads.
+            let planning: BoxFuture<'_, Result<PlannedPublish, PublishError>> =
+                Box::pin(self.plan(releases, Trace::Off));
+            let planned = planning.await?;
+            plan::check_saved(saved, &planned.plan)?;
+            on_plan(&planned);
+            let applying: BoxFuture<'_, PublishReport> = Box::pin(self.apply(planned, approval, lock.as_ref()));
+            Ok(applying.await)
+        };
+        let report = self.publisher.unless_cancelled(work).await;
+        lock::unlock(lock).await;
+        report
+    }
+
     /// The steps that only read: open, transform, inspect, plan, review.
     async fn plan(self, releases: Option<Releases>, trace: Trace) -> Result<PlannedPublish, PublishError> {
         let mut stopwatch = Stopwatch::default();
@@ -308,10 +320,17 @@ impl Run<'_> {
     async fn apply(self, planned: PlannedPublish, approval: Approval, lock: Option<&Locked>) -> PublishReport {
         let mut report = planned.report(self);
         let PlannedPublish { plan, judgements, basis, .. } = planned;
-        let Some(approved) = approve::approve(plan, judgements, approval, &mut report) else { return report };
+        if let Some(approved) = approve::approve(plan, judgements, approval, &mut report) {
+            self.write(&approved, &basis, lock, &mut report).await;
+        }
+        report
+    }
+
+    /// Carries out an approved plan.
+    async fn write(self, approved: &Approved, basis: &Basis, lock: Option<&Locked>, report: &mut PublishReport) {
         let result = match lock {
-            Some(locked) => Box::pin(self.write_release(&approved, &basis, locked, &mut report)).await,
-            None => Box::pin(self.write_site(&approved, &basis, &mut report)).await,
+            Some(locked) => Box::pin(self.write_release(approved, basis, locked, report)).await,
+            None => Box::pin(self.write_site(approved, basis, report)).await,
         };
         match result {
             Ok(outcome) => report.outcome = outcome,
@@ -320,7 +339,6 @@ impl Run<'_> {
                 report.outcome = if report.done.touched() { Outcome::Partial } else { Outcome::Failed };
             }
         }
-        report
     }
 
     /// The steps that write a site without releases: execute, invalidate.
@@ -335,7 +353,7 @@ impl Run<'_> {
         }
         let mut stopwatch = Stopwatch::default();
         let connection = credentials::for_writing(self, &basis.credentials, approved.plan()).await?;
-        let writer = execute::writer(self, &connection, approved.plan(), basis, None);
+        let writer = execute::writer(self, &connection, approved.plan(), &basis.reader, None);
         execute::write(self, approved, &writer, &mut report.done).await;
         report.findings.extend(writer.conditions.finding());
         execute::remove(self, approved, &[ChangeReason::Stale, ChangeReason::Expired], &writer, &mut report.done).await;
@@ -366,9 +384,9 @@ impl Run<'_> {
         } else {
             let mut stopwatch = Stopwatch::default();
             let connection = credentials::for_writing(self, &basis.credentials, approved.plan()).await?;
-            let writer = execute::writer(self, &connection, approved.plan(), basis, Some(&release.fence));
+            let writer = execute::writer(self, &connection, approved.plan(), &basis.reader, Some(&release.fence));
             release.announce(report).await?;
-            execute::archive(approved, &writer, &locked.releases.store.bodies(), &mut report.done).await;
+            execute::archive_all(approved, &writer, &locked.releases.store.bodies(), &mut report.done).await;
             let written = execute::write(self, approved, &writer, &mut report.done).await;
             report.findings.extend(writer.conditions.finding());
             if report.done.failures.is_empty() {

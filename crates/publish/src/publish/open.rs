@@ -20,6 +20,7 @@ use super::run::Run;
 use crate::s3::S3;
 use crate::source::release::ReleaseSource;
 use crate::source::{self, OpenedSource, SourceOptions, SourceReader};
+use crate::state::StateStore;
 
 /// What is published, opened.
 pub(super) enum Opened {
@@ -55,16 +56,22 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     if let Some(state) = run.site.state_root().filter(|state| publishes_state(source, state, fetched.as_ref())) {
         return Err(PublishError::PublishesState(state));
     }
+    let state = releases.map(|releases| releases.store.clone());
+    Ok(Opened::Artifact(open_source(run, state).await?))
+}
+
+/// Opens a source that is not an earlier release.
+pub(super) async fn open_source(run: Run<'_>, state: Option<StateStore>) -> Result<OpenedSource, PublishError> {
     let s3 = S3::new(&run.connection());
     let options = SourceOptions {
         filter: ListingFilter::new(&run.site.sync, &run.site.strip_prefix),
         limits: run.site.archive_limits,
         staged_headers: run.site.staged_headers,
-        state: releases.map(|releases| releases.store.clone()),
+        state,
         strip_prefix: run.site.strip_prefix.clone(),
         ..run.publisher.options.clone()
     };
-    Ok(Opened::Artifact(source::open(source, &s3, &options).await?))
+    Ok(source::open(&run.request.source, &s3, &options).await?)
 }
 
 async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<RestoredRelease, PublishError> {

@@ -68,7 +68,7 @@ pub(super) fn plan(
     releases: Option<&Releases>,
 ) -> Result<SitePlan, PublishError> {
     let PlanSources { source, state, acls, edge } = inputs;
-    let Run { publisher, request, site } = run;
+    let Run { publisher, request, site, .. } = run;
     let differences = diff::differences(&source.desired, state, publisher.comparison);
     let adds_release = state.is_new_release(differences.writes()) || edge.is_some_and(|edge| edge.is_new);
     let oldest = releases.map_or(ReleaseId::default(), |releases| releases.oldest_kept(run, adds_release));

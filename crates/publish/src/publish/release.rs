@@ -34,7 +34,8 @@ pub(super) struct ReleaseRun<'a> {
 }
 
 impl<'a> ReleaseRun<'a> {
-    /// Begins a release. Refuses if the site has a newer one than the plan was made for.
+    /// Begins a release, after workers of its own execution have ended. Refuses if the site has a newer one than the plan
+    /// was made for.
     pub(super) async fn begin(
         run: Run<'a>,
         approved: &'a Approved,
@@ -42,6 +43,7 @@ impl<'a> ReleaseRun<'a> {
         locked: &'a Locked,
     ) -> Result<Self, PublishError> {
         let Locked { releases, lease } = locked;
+        lease.alone().await;
         let (fence, counter) = (lease.fence(), lease.fencing_counter());
         let record = record(run, approved, releases.history.next);
         let mut release = Self { run, approved, basis, releases, fence, counter, record, pending: Vec::new() };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tidegate_core::config::Site;
 use tidegate_core::diff::Comparison;
+use tidegate_core::lease::ExecutionName;
+use tidegate_core::plan::shards::SHARD_OPERATIONS;
 use tidegate_core::request::PublishRequest;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,8 @@ pub struct Publisher {
     pub comparison: Comparison,
     /// Largest object that one request copies, in bytes; [`CopySource::LIMIT`] except in tests.
     pub copy_limit: u64,
+    /// Most operations of a shard; [`SHARD_OPERATIONS`] except in tests.
+    pub shard_operations: usize,
     /// Whether to trust the manifest of the live release instead of listing the site.
     pub trust_manifest: bool,
     /// Whether to look at every object, whatever the manifest says.
@@ -59,6 +63,7 @@ impl Publisher {
             options: SourceOptions { progress: Some(progress), ..SourceOptions::default() },
             comparison: Comparison::default(),
             copy_limit: CopySource::LIMIT,
+            shard_operations: SHARD_OPERATIONS,
             trust_manifest: false,
             verify: false,
             check_settings: false,
@@ -81,6 +86,8 @@ impl Publisher {
 /// What every step of one run needs. It never changes during the run.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
+    /// The execution that the run belongs to.
+    pub(super) execution: Option<&'a ExecutionName>,
     pub(super) publisher: &'a Publisher,
     pub(super) request: &'a PublishRequest,
     pub(super) site: &'a Site,

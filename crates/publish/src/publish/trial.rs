@@ -75,7 +75,7 @@ impl Publisher {
     ) -> Result<Trial, PublishError> {
         // Releases are neither read nor locked.
         let site = &Site { state: None, policy: Vec::new(), ..site.clone() };
-        let run = Run { publisher: self, request, site };
+        let run = Run { execution: None, publisher: self, request, site };
         open::check_release(request)?;
         let TrialSpec { kind, target, edge } = spec;
         let mut facts = facts(run);

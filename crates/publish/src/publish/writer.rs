@@ -213,7 +213,17 @@ impl PlanWriter {
         let options = PutOptions { headers: object.headers, redirect: None, settings: &settings };
         // The condition on the source is one on the destination here.
         let condition = PutCondition::Always;
-        Ok(self.s3.copy(from, &self.target, object.key, object.identity, options, condition).await?)
+        let error = match self.s3.copy(from, &self.target, object.key, object.identity, options, condition).await {
+            Err(error) if error.is_condition_failed() => error,
+            copied => return Ok(copied?),
+        };
+        // The copy has another ETag if the object is encrypted, and it may have been made before.
+        match self.s3.observe_copy(&self.target.bucket, &key).await? {
+            Some(found) if is_written(&found, object, &from) => {
+                Ok(WrittenObject { etag: found.etag, attributes: found.observed.attributes })
+            }
+            Some(_) | None => Err(error.into()),
+        }
     }
 
     /// An object of the site as the source of a copy, in the state that the plan saw.

@@ -12,6 +12,7 @@ use tidegate_core::kms_key::KmsKey;
 use tidegate_core::put_options::ObjectSettings;
 
 use super::bucket_owner::ExpectOwner;
+use super::throttles::ThrottleCount;
 use crate::connection::Connection;
 
 /// An S3 client.
@@ -20,6 +21,7 @@ pub struct S3 {
     pub(super) client: Client,
     /// How documents of the state are written.
     pub(super) document_settings: Arc<ObjectSettings>,
+    throttles: ThrottleCount,
 }
 
 impl S3 {
@@ -27,22 +29,29 @@ impl S3 {
     /// Tidegate sends the checksums that it computes itself.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
+        let throttles = ThrottleCount::default();
         let config = aws_sdk_s3::config::Builder::from(connection.config())
             .force_path_style(connection.path_style())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_classifier(RetryConflicts);
+            .retry_classifier(RetryConflicts)
+            .interceptor(throttles.clone());
         let config = match connection.owners() {
             owners if owners.is_empty() => config,
             owners => config.interceptor(ExpectOwner(Arc::clone(owners))),
         };
-        Self { client: Client::from_conf(config.build()), document_settings: Arc::default() }
+        Self { client: Client::from_conf(config.build()), document_settings: Arc::default(), throttles }
     }
 
     /// The same client, with the KMS key of the state's documents.
     #[must_use]
     pub fn with_document_key(self, key: Option<KmsKey>) -> Self {
         Self { document_settings: Arc::new(ObjectSettings::with_key(key)), ..self }
+    }
+
+    /// Responses to this client and its clones that asked for fewer requests.
+    pub(crate) fn throttles(&self) -> &ThrottleCount {
+        &self.throttles
     }
 
     /// The SDK's client, for requests that are not about publishing.

@@ -15,6 +15,7 @@ mod bucket_owner;
 mod copy;
 mod delete;
 mod document;
+mod throttles;
 
 pub(crate) use body::{BodyBytes, Opener};
 pub use client::S3;
@@ -27,3 +28,4 @@ pub use head::ObjectHead;
 pub(crate) use head::ObservedCopy;
 pub use list::{ListError, ListPage};
 pub(crate) use put_options::PutOptions;
+pub(crate) use throttles::ThrottleCount;

@@ -16,6 +16,7 @@ use tidegate_core::listing::ListedObject;
 use tidegate_core::listing_filter::ListingExclusions;
 use tidegate_core::location::{Location, Prefix};
 use tidegate_core::staged_build::READY_MARKER;
+use tidegate_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 
 use super::body::{CHUNK, SourceBody};
@@ -96,6 +97,25 @@ impl StagedPrefix {
         let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Bucket)?;
         let reader = Self { s3: s3.clone(), location: location.clone(), objects, news };
         Ok(ListedSource { artifact, reader, exclusions, findings })
+    }
+
+    /// A part of a prefix in the state in which it was listed before: the keys of its objects, their sizes and ETags.
+    pub(crate) fn listed_before(
+        s3: S3,
+        location: Location,
+        objects: impl IntoIterator<Item = (Key, u64, ETag)>,
+    ) -> Self {
+        let modified = Timestamp::from_milliseconds(0);
+        let objects =
+            objects.into_iter().map(|(key, size, etag)| PrefixObject { key, size, etag, modified, declared: None });
+        let mut objects: Vec<PrefixObject> = objects.collect();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Self { s3, location, objects, news: false }
+    }
+
+    /// The prefix, with the stripped folder.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
     }
 
     /// What its objects declare, sorted by key.

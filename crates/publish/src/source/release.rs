@@ -30,6 +30,11 @@ impl ReleaseSource {
         Self { s3, site, archive, bodies }
     }
 
+    /// Where bodies are archived.
+    pub(crate) fn archive(&self) -> &Location {
+        &self.archive
+    }
+
     /// Where an archived body is, with the ETag that it had on the site. Its name identifies its content.
     pub(super) fn staged(&self, key: &Key) -> Option<StagedObject> {
         let body = self.bodies.get(key)?;

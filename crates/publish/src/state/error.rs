@@ -23,7 +23,7 @@ pub enum StateError {
         /// The cause.
         why: String,
     },
-    /// A manifest or a plan cannot be read.
+    /// A document with a line for each object cannot be read.
     #[error(
         "cannot read the {document} of the release `{id}`: {error}; restore an earlier version of this object{}",
         alternative(document)
@@ -36,7 +36,7 @@ pub enum StateError {
         /// The cause.
         error: LineError,
     },
-    /// A manifest or a plan cannot be written.
+    /// A document with a line for each object cannot be written.
     #[error("cannot store the {document} of the release `{id}`: {error}")]
     Unstorable {
         /// Which of them.
@@ -78,9 +78,10 @@ pub enum StateError {
 
 /// What else helps if a document is damaged.
 fn alternative(document: &str) -> &'static str {
-    if document == "plan" {
-        ", or delete it: what that run wrote then counts as changed outside Tidegate"
-    } else {
-        ", or delete `current.json` in the state to start over"
+    match document {
+        "plan" => ", or delete it: what that run wrote then counts as changed outside Tidegate",
+        "shard" => ", or delete the index of its shards: what that run wrote then counts as changed outside Tidegate",
+        "result" => ", or delete it: the next run then asks S3 for what it says",
+        _ => ", or delete `current.json` in the state to start over",
     }
 }

@@ -49,9 +49,13 @@ impl History {
         self.files.get(&id).is_some_and(|files| files.contains(&file))
     }
 
-    /// Files that `pointer` does not refer to: those of releases that are no longer kept, and those of killed runs.
+    /// Files that `pointer` does not refer to: those of releases that are no longer kept, those of killed runs, and results
+    /// of shards, which matter only until the next release.
     pub fn unreferenced_files(&self, pointer: &ReleasePointer) -> Vec<(ReleaseId, ReleaseFile)> {
         let referenced = |id: ReleaseId, file: ReleaseFile| {
+            if matches!(file, ReleaseFile::ShardResult(_)) {
+                return false;
+            }
             pointer.releases.iter().any(|entry| {
                 entry.id == id
                     || (matches!(file, ReleaseFile::Manifest | ReleaseFile::Edge) && entry.manifest == Some(id))
@@ -78,8 +82,12 @@ impl StateStore {
         let newest = files.keys().next_back().copied().max(last).unwrap_or_default();
         let mut unfinished = UnfinishedRuns::default();
         let released = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
-        for id in files.keys().filter(|id| !released(id)) {
-            self.add_unfinished(*id, &mut unfinished).await?;
+        for (id, files) in files.iter().filter(|(id, _)| !released(id)) {
+            if files.contains(&ReleaseFile::Shards) {
+                self.add_unfinished_shards(*id, files, &mut unfinished).await?;
+            } else {
+                self.add_unfinished(*id, &mut unfinished).await?;
+            }
         }
         Ok(History { pointer, unfinished, next: newest.next(), files })
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tidegate_core::external_text::ExternalText;
 use tidegate_core::identity::ETag;
-use tidegate_core::lease::{LeaseHolder, LeaseRecord};
-use tokio::time::{Instant, sleep, timeout};
+use tidegate_core::lease::{ExecutionName, LeaseHolder, LeaseRecord};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
@@ -19,7 +19,7 @@ use crate::progress::{LockWait, ProgressEvent, ProgressObserver};
 use crate::s3::PutCondition;
 
 /// The name of the lease within the state.
-const LEASE: &str = "lease.json";
+pub(super) const LEASE: &str = "lease.json";
 
 /// Pauses between two looks at a lease that another run holds: the first one, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -29,11 +29,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(2);
 type StoredLease = (LeaseRecord, ETag);
 
 /// The lease as this run last stored it. The lock is never held during a request.
-type SharedLease = Arc<Mutex<StoredLease>>;
+type LastStored = Arc<Mutex<StoredLease>>;
 
 /// What a request for a lease depends on.
 #[derive(Clone, Copy)]
 pub struct LeaseRequest<'a> {
+    /// The execution that the run belongs to. It takes over its own lease at once. Any other run has a random name.
+    pub execution: Option<&'a ExecutionName>,
     /// The release that is published, for people.
     pub release: &'a ExternalText,
     /// How long the lease lasts without renewal, in seconds.
@@ -50,8 +52,10 @@ pub struct LeaseRequest<'a> {
 #[derive(Debug)]
 pub struct LeaseGuard {
     state: StateStore,
-    lease: SharedLease,
+    lease: LastStored,
     fence: Fence,
+    /// Until when workers of its execution may still write under the lease that this one took over.
+    alone_from: Instant,
     renewal: AbortOnDropHandle<()>,
 }
 
@@ -61,8 +65,8 @@ impl StateStore {
     /// # Errors
     /// [`StateError::Locked`] if another run still holds it after the timeout.
     pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Option<LeaseGuard>, StateError> {
-        let LeaseRequest { release, seconds, timeout, observer, cancel } = request;
-        let holder = random_name()?;
+        let LeaseRequest { execution, release, seconds, timeout, observer, cancel } = request;
+        let holder = execution.map_or_else(random_name, |execution| Ok(execution.as_str().to_owned()))?;
         let started = Instant::now();
         let mut last_seen: Option<(ETag, Instant)> = None;
         let mut pause = FIRST_PAUSE;
@@ -75,14 +79,19 @@ impl StateStore {
                 _ => Instant::now(),
             };
             last_seen = stored.as_ref().map(|(_, etag)| (etag.clone(), since));
-            let Some((held, _)) = stored.as_ref().filter(|(lease, _)| !lease.is_free(since.elapsed())) else {
+            let Some((held, _)) =
+                stored.as_ref().filter(|(lease, _)| lease.holder != holder && !lease.is_free(since.elapsed()))
+            else {
                 let previous = stored.as_ref().map(|(lease, _)| lease);
                 let acquired = LeaseRecord::acquire(previous, LeaseHolder { name: &holder, release }, seconds);
                 let condition = stored.as_ref().map_or(PutCondition::IfAbsent, |(_, etag)| PutCondition::IfMatch(etag));
                 let requested = Instant::now();
                 // Not cancelled half-way: S3 could store a lease that this run does not know of, and so cannot release.
                 if let Some(etag) = self.write(&self.key(LEASE), &acquired, condition).await? {
-                    let guard = LeaseGuard::new(self.clone(), acquired, etag, requested);
+                    // Its own workers may have renewed the lease until now.
+                    let own = previous.filter(|previous| previous.holder == holder);
+                    let alone_from = Instant::now() + own.map_or(Duration::ZERO, LeaseRecord::write_window);
+                    let guard = LeaseGuard::new(self.clone(), acquired, etag, requested, alone_from);
                     if !cancel.is_cancelled() {
                         return Ok(Some(guard));
                     }
@@ -110,7 +119,7 @@ impl StateStore {
         }
     }
 
-    async fn stored_lease(&self) -> Result<Option<StoredLease>, StateError> {
+    pub(super) async fn stored_lease(&self) -> Result<Option<StoredLease>, StateError> {
         self.read(&self.key(LEASE)).await
     }
 
@@ -123,11 +132,11 @@ impl StateStore {
 
 impl LeaseGuard {
     /// The write window counts from `requested`, the time before the request was sent.
-    fn new(state: StateStore, lease: LeaseRecord, etag: ETag, requested: Instant) -> Self {
+    fn new(state: StateStore, lease: LeaseRecord, etag: ETag, requested: Instant, alone_from: Instant) -> Self {
         let fence = Fence::new(requested + lease.write_window());
         let lease = Arc::new(Mutex::new((lease, etag)));
         let renewal = tokio::spawn(renew(state.clone(), Arc::clone(&lease), fence.clone()).in_current_span());
-        Self { state, lease, fence, renewal: AbortOnDropHandle::new(renewal) }
+        Self { state, lease, fence, alone_from, renewal: AbortOnDropHandle::new(renewal) }
     }
 
     /// The fence of the lease.
@@ -140,8 +149,23 @@ impl LeaseGuard {
         current(&self.lease).0.fence
     }
 
-    /// Releases the lease. If that fails, the next run waits until it expires.
+    /// Waits until no worker of the execution can write any more under the lease that this one took over.
+    pub async fn alone(&self) {
+        sleep_until(self.alone_from).await;
+    }
+
+    /// Stops renewing the lease without releasing it, so that the workers of its execution can share it.
+    pub async fn keep(self) {
+        self.renewal.abort();
+        // Its request, if one is in flight, is dropped.
+        drop(self.renewal.await);
+    }
+
+    /// Releases the lease. If that fails, the next run waits until it expires. So it does while workers may still write.
     pub async fn release(self) {
+        if Instant::now() < self.alone_from {
+            return self.keep().await;
+        }
         let Self { state, lease, renewal, .. } = self;
         renewal.abort();
         // Its request, if one is in flight, is dropped before the lease is written here.
@@ -165,12 +189,12 @@ async fn release(state: &StateStore, (lease, etag): &StoredLease) -> Result<(), 
     Ok(())
 }
 
-fn current(lease: &SharedLease) -> StoredLease {
+fn current(lease: &LastStored) -> StoredLease {
     lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The time between two renewals, and the longest time for one attempt. The write window has room for a second attempt.
-fn interval(lease: &LeaseRecord) -> Duration {
+pub(super) fn interval(lease: &LeaseRecord) -> Duration {
     lease.duration() / 4
 }
 
@@ -180,7 +204,7 @@ fn held_for(lease: &LeaseRecord) -> Duration {
 }
 
 /// Renews the lease until it is lost.
-async fn renew(state: StateStore, shared: SharedLease, fence: Fence) {
+async fn renew(state: StateStore, shared: LastStored, fence: Fence) {
     let key = state.key(LEASE);
     loop {
         let (lease, etag) = current(&shared);

@@ -10,8 +10,10 @@ mod manifest;
 mod staged_headers;
 mod pending;
 mod plan;
+mod shards;
 mod history;
 mod lease;
+mod shared_lease;
 mod fetched;
 
 pub use edge::WrittenKeys;
@@ -21,5 +23,6 @@ pub use history::History;
 pub use lease::{LeaseGuard, LeaseRequest};
 pub use lines::LineStream;
 pub(crate) use pending::PendingInvalidation;
+pub use shared_lease::SharedLease;
 pub(crate) use staged_headers::StagedHeadersRecord;
 pub use store::{ReleaseFile, StateStore};

@@ -1,6 +1,6 @@
 //! The documents of a site's state: pointer, releases, reports, and records of webhook deliveries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -27,6 +27,10 @@ const DELIVERIES: &str = "deliveries/";
 /// The folder of releases.
 const RELEASES: &str = "releases/";
 
+/// The folders of a release's shards and of their results, after its name.
+const SHARDS: &str = "shards/";
+const RESULTS: &str = "results/";
+
 /// Attempts to change a count that other sites change as well.
 const COUNT_ATTEMPTS: usize = 5;
 
@@ -37,6 +41,12 @@ pub enum ReleaseFile {
     Release,
     /// The plan, stored before the first write.
     Plan,
+    /// The index of the shards of a plan, in place of the plan. Stored before the first write.
+    Shards,
+    /// A shard of the plan, by its number.
+    Shard(u32),
+    /// What S3 answered to the writes of a shard.
+    ShardResult(u32),
     /// What the site held after the release.
     Manifest,
     /// What the release says about requests.
@@ -46,22 +56,35 @@ pub enum ReleaseFile {
 }
 
 impl ReleaseFile {
-    /// Longer suffixes come first, since the shortest one is the end of another.
-    const ALL: [Self; 5] = [Self::Plan, Self::Manifest, Self::Edge, Self::Report, Self::Release];
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Release => ".json",
-            Self::Plan => ".plan.gz",
-            Self::Manifest => ".manifest.gz",
-            Self::Edge => ".edge.json",
-            Self::Report => ".report.json",
-        }
-    }
-
     /// Its name within the state.
     pub(super) fn name(self, id: ReleaseId) -> String {
-        format!("{RELEASES}{}{}", id.stem(), self.suffix())
+        let suffix = match self {
+            Self::Release => "json",
+            Self::Plan => "plan.gz",
+            Self::Shards => "shards.json",
+            Self::Shard(number) => return format!("{RELEASES}{}.{SHARDS}{number:06}.gz", id.stem()),
+            Self::ShardResult(number) => return format!("{RELEASES}{}.{RESULTS}{number:06}.gz", id.stem()),
+            Self::Manifest => "manifest.gz",
+            Self::Edge => "edge.json",
+            Self::Report => "report.json",
+        };
+        format!("{RELEASES}{}.{suffix}", id.stem())
+    }
+
+    /// The file with this name in the folder of releases.
+    fn parse(name: &str) -> Option<(ReleaseId, Self)> {
+        let (stem, suffix) = name.split_once('.')?;
+        let number = |prefix| suffix.strip_prefix(prefix)?.strip_suffix(".gz")?.parse().ok();
+        let file = match suffix {
+            "json" => Self::Release,
+            "plan.gz" => Self::Plan,
+            "shards.json" => Self::Shards,
+            "manifest.gz" => Self::Manifest,
+            "edge.json" => Self::Edge,
+            "report.json" => Self::Report,
+            _ => number(SHARDS).map(Self::Shard).or_else(|| number(RESULTS).map(Self::ShardResult))?,
+        };
+        Some((stem.parse().ok()?, file))
     }
 }
 
@@ -95,7 +118,7 @@ impl StateStore {
         self.location.prefix.join(name)
     }
 
-    fn invalid(&self, key: &str, why: String) -> StateError {
+    pub(super) fn invalid(&self, key: &str, why: String) -> StateError {
         StateError::Document { url: format!("s3://{}/{key}", self.location.bucket), why }
     }
 
@@ -173,13 +196,18 @@ impl StateStore {
         if keys.is_empty() { Ok(()) } else { Ok(self.s3.delete_keys(&self.location.bucket, &keys).await?) }
     }
 
+    /// The shards of a release that have a result, by number.
+    pub async fn shards_with_result(&self, id: ReleaseId) -> Result<BTreeSet<u32>, StateError> {
+        let listed = self.list(&format!("{RELEASES}{}.{RESULTS}", id.stem())).await?;
+        let number = |object: &ListedObject| object.key.as_str().strip_suffix(".gz")?.parse().ok();
+        Ok(listed.iter().filter_map(number).collect())
+    }
+
     /// The stored files, by release.
     pub async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseFile>>, StateError> {
         let mut files: BTreeMap<ReleaseId, Vec<ReleaseFile>> = BTreeMap::new();
         for object in self.list(RELEASES).await? {
-            let name = object.key.as_str();
-            let known = ReleaseFile::ALL.into_iter().find_map(|file| Some((file, name.strip_suffix(file.suffix())?)));
-            if let Some((file, id)) = known.and_then(|(file, stem)| Some((file, stem.parse().ok()?))) {
+            if let Some((id, file)) = ReleaseFile::parse(object.key.as_str()) {
                 files.entry(id).or_default().push(file);
             }
         }

@@ -1,0 +1,124 @@
+//! Plans a site and stores the plan as shards.
+
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tidegate_core::approval::{Approval, Approved};
+use tidegate_core::key::Key;
+use tidegate_core::lease::{ExecutionName, LeaseTerm};
+use tidegate_core::location::{Location, Source};
+use tidegate_core::plan::shards::{PlanShard, ShardBody, ShardIndex};
+use tidegate_core::release::FORMAT;
+use tidegate_host::sync::Trace;
+
+use super::super::PlannedPublish;
+use super::super::error::PublishError;
+use super::super::lock::{self, Lock, Locked};
+use super::super::plan::Basis;
+use super::super::release::ReleaseRun;
+use super::super::run::Run;
+use super::super::{approve, open};
+use super::error::ShardError;
+use super::{DistributedRun, DistributedStart};
+use crate::source::SourceReader;
+
+/// Shards that are stored at the same time, each of a few megabytes in memory.
+const SHARDS_IN_FLIGHT: usize = 8;
+
+/// See [`Publisher::start_distributed`](super::Publisher::start_distributed).
+pub(super) async fn start(
+    run: Run<'_>,
+    approval: Approval,
+    at_least: u64,
+    on_plan: impl FnOnce(&PlannedPublish),
+) -> Result<DistributedStart, PublishError> {
+    if let source @ (Source::Directory(_) | Source::Archive(_)) = &run.request.source {
+        return Err(ShardError::LocalSource(source.clone()).into());
+    }
+    open::check_release(run.request)?;
+    let locked = match lock::lock(run).await? {
+        Lock::Acquired(locked) => locked,
+        Lock::NotNeeded => return Err(PublishError::NoReleases(run.site.name.to_string())),
+        Lock::Skipped(report) => return Ok(DistributedStart::Finished(report)),
+    };
+    let work = async {
+        // Boxed: the compiler cannot prove that deeper futures may move between threads.
+        let planning: BoxFuture<'_, Result<PlannedPublish, PublishError>> =
+            Box::pin(run.plan(Some(locked.releases.clone()), Trace::Off));
+        let planned = planning.await?;
+        on_plan(&planned);
+        let applying: BoxFuture<'_, Result<DistributedStart, PublishError>> =
+            Box::pin(apply(run, planned, approval, at_least, &locked));
+        applying.await
+    };
+    let started = run.publisher.unless_cancelled(work).await;
+    match &started {
+        Ok(DistributedStart::Started(_)) => locked.lease.keep().await,
+        Ok(DistributedStart::Finished(_)) | Err(_) => locked.lease.release().await,
+    }
+    started
+}
+
+async fn apply(
+    run: Run<'_>,
+    planned: PlannedPublish,
+    approval: Approval,
+    at_least: u64,
+    locked: &Locked,
+) -> Result<DistributedStart, PublishError> {
+    let mut report = planned.report(run);
+    let PlannedPublish { plan, judgements, basis, .. } = planned;
+    let finished = |report| Ok(DistributedStart::Finished(Box::new(report)));
+    let Some(approved) = approve::approve(plan, judgements, approval, &mut report) else { return finished(report) };
+    match run.execution {
+        Some(execution) if approved.plan().sharded_operations() >= at_least.max(1) => {
+            Ok(DistributedStart::Started(announce(run, &approved, &basis, locked, execution).await?))
+        }
+        _ => {
+            run.write(&approved, &basis, Some(locked), &mut report).await;
+            finished(report)
+        }
+    }
+}
+
+/// Stores the shards, then their index: from here on, the next run knows what workers may do. The release comes last.
+async fn announce(
+    run: Run<'_>,
+    approved: &Approved,
+    basis: &Basis,
+    locked: &Locked,
+    execution: &ExecutionName,
+) -> Result<DistributedRun, PublishError> {
+    let release = ReleaseRun::begin(run, approved, basis, locked).await?;
+    release.remember_staged_headers().await;
+    let (store, id, plan) = (release.store(), release.record.id, approved.plan());
+    let staged = staged(&basis.reader).cloned();
+    let body = |key: &Key| {
+        let (object, within) = (basis.reader.staged(key)?, staged.as_ref()?);
+        Some(ShardBody { key: within.prefix.relative(object.key.as_str())?, etag: object.etag })
+    };
+    let storing = async {
+        let shards = plan.shards(&basis.desired, run.publisher.shard_operations, &body);
+        let stored = stream::iter((1..).zip(shards))
+            .map(|(number, (phase, lines))| async move { store.put_shard(id, number, phase, &lines).await });
+        let shards: Vec<PlanShard> = stored.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
+        let index = ShardIndex { format: FORMAT, plan: plan.head(), staged: staged.clone(), shards };
+        store.put_shard_index(id, &index).await?;
+        Ok::<_, PublishError>(index.shards)
+    };
+    // Boxed: see above. Guarded: after the lease is lost, another run may store its plan under the same number.
+    let storing: BoxFuture<'_, Result<Vec<PlanShard>, PublishError>> = Box::pin(storing);
+    let shards = release.fence.guard(storing).await??;
+    release.fence.check()?;
+    store.put_release(&release.record, true).await?;
+    let lease = LeaseTerm { holder: execution.clone(), fence: release.counter };
+    Ok(DistributedRun { release: id, lease, shards })
+}
+
+/// Where the bodies of a source are copied from within S3.
+fn staged(reader: &SourceReader) -> Option<&Location> {
+    match reader {
+        SourceReader::Prefix(prefix) => Some(prefix.location()),
+        SourceReader::Release(release) => Some(release.archive()),
+        SourceReader::Archive(_) | SourceReader::Directory(_) => None,
+    }
+}
