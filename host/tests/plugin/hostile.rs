@@ -65,8 +65,8 @@ fn a_loop_ends_at_the_deadline_in_every_call() {
 
 #[test]
 fn the_clock_ends_a_loop_that_uses_no_fuel() {
-    // A loop that only calls the host uses hardly any fuel.
-    let engine = Engine::with_limits(&Limits { time: Duration::from_millis(50), ..short() }).unwrap();
+    // A loop that only calls the host uses hardly any fuel. It logs more than is kept, also on a busy machine.
+    let engine = Engine::with_limits(&Limits { time: Duration::from_millis(500), ..short() }).unwrap();
     let guest = load(
         &engine,
         "crafted",

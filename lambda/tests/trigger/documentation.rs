@@ -80,6 +80,11 @@ fn uploads_and_invocations_publish() {
                 assert!(invocation.trigger(site).is_ok(), "{payload}");
                 invocations += 1;
             }
+            // Six times the timeout, as Lambda recommends.
+            ["aws", "sqs", "set-queue-attributes", ..] => {
+                let seconds = config.function.timeout.queue_visibility();
+                assert_eq!(option("--attributes"), format!("VisibilityTimeout={seconds}"));
+            }
             ["tidegate", ..] => {}
             _ => panic!("an example that no test runs: {command}"),
         }
