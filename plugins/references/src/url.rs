@@ -92,7 +92,9 @@ impl Base {
 fn local_path(rest: &str, hosts: &[String]) -> Option<String> {
     let (authority, path) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host);
+    // An empty port is the default one, and ports may have zeros before them.
+    let is_default = |port: &str| port.is_empty() || matches!(port.trim_start_matches('0'), "80" | "443");
+    let host = host.rsplit_once(':').filter(|(_, port)| is_default(port)).map_or(host, |(host, _)| host);
     hosts.iter().any(|known| known.eq_ignore_ascii_case(host)).then_some(())?;
     let path = path.split(['?', '#']).next().unwrap_or_default();
     Some(normalized("", path.get(1..).unwrap_or_default()))
