@@ -5,6 +5,7 @@
 //! bodies.
 
 pub mod next;
+pub mod written;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -13,19 +13,8 @@ use crate::plan::{Operation, Plan};
 use crate::release::id::ReleaseId;
 use crate::site_state::{SiteState, UnfinishedRuns};
 
+use super::written::{WrittenObject, WrittenObjects};
 use super::{ManifestRecord, RecordState};
-
-/// What S3 returned for a write.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WrittenObject {
-    /// The object's ETag.
-    pub etag: ETag,
-    /// What a copy of it onto itself must preserve.
-    pub attributes: PreservedAttributes,
-}
-
-/// What S3 returned for writes, by key.
-pub type WrittenObjects = BTreeMap<StoredKey, WrittenObject>;
 
 /// Computes the next manifest.
 #[derive(Debug)]

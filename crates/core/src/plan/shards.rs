@@ -14,7 +14,7 @@ use crate::identity::ETag;
 use crate::key::{Key, StoredKey};
 use crate::listing::PreservedAttributes;
 use crate::location::Location;
-use crate::manifest::next::WrittenObject;
+use crate::manifest::written::WrittenObject;
 use crate::stored_lines::{LinePosition, StoredLine};
 
 /// Most operations of a shard. At the 3,500 writes a second that S3 takes for a prefix, a shard lasts at least a second,

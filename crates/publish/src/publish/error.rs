@@ -14,7 +14,7 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::request::MAX_RELEASE_BYTES;
 use tidegate_core::restore::RestoreError;
 
-use super::shards::ShardError;
+use super::shard_error::ShardError;
 use crate::aws_error::AwsError;
 use crate::plugins::SitePluginsError;
 use crate::s3::ListError;

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use tidegate_core::approval::Approved;
 use tidegate_core::location::Location;
-use tidegate_core::manifest::next::WrittenObjects;
+use tidegate_core::manifest::written::WrittenObjects;
 use tidegate_core::plan::{Action, ArchiveCopy, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
 use tidegate_core::put_options::{MAX_DELETES, ObjectSettings};
 use tidegate_core::report::{FailedOperation, WriteCounts};

@@ -24,6 +24,7 @@ mod cdn;
 mod finalize;
 mod release;
 mod releases;
+mod shard_error;
 mod shards;
 mod stopwatch;
 mod top_folder;
@@ -55,7 +56,8 @@ pub(crate) use edge::kept_edges;
 pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 pub use run::Publisher;
-pub use shards::{DistributedRun, DistributedStart, ShardError, ShardSummary, ShardTask};
+pub use shard_error::ShardError;
+pub use shards::{DistributedRun, DistributedStart, ShardSummary, ShardTask};
 pub(crate) use switch::update_in_order;
 #[cfg(feature = "compile")]
 pub use trial::{Trial, TrialSpec, TrialTarget};

@@ -9,7 +9,7 @@ use tidegate_core::key::Key;
 use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::body_name;
-use tidegate_core::manifest::next::WrittenObject;
+use tidegate_core::manifest::written::WrittenObject;
 use tidegate_core::plan::{Action, ArchiveCopy, Operation, PlannedBody, ReplacedObject};
 use tidegate_core::put_options::ObjectSettings;
 

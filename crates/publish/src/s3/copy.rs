@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::location::{Bucket, Location};
-use tidegate_core::manifest::next::WrittenObject;
+use tidegate_core::manifest::written::WrittenObject;
 use tidegate_core::policy_document::MAX_COPY_BYTES;
 use tidegate_core::put_options::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 

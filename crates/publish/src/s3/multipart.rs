@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::location::Location;
-use tidegate_core::manifest::next::WrittenObject;
+use tidegate_core::manifest::written::WrittenObject;
 
 use super::client::S3;
 use super::condition::PutCondition;

@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::location::Location;
-use tidegate_core::manifest::next::WrittenObject;
+use tidegate_core::manifest::written::WrittenObject;
 use tidegate_core::put_options::{MULTIPART_BYTES, SHA256_METADATA, part_bytes};
 
 use super::body::{BodyBytes, BodyFailure, byte_stream};

@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::http::Request;
 use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
 use tidegate_core::identity::ETag;
 use tidegate_core::listing::PreservedAttributes;
-use tidegate_core::manifest::next::WrittenObject;
+use tidegate_core::manifest::written::WrittenObject;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::redirect::RedirectTarget;
 

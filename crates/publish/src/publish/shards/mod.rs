@@ -5,7 +5,6 @@
 //! one is an ordinary publish: it plans again and finds what workers wrote by their results. Without it, the next publish
 //! of the site does the same.
 
-mod error;
 mod start;
 mod worker;
 
@@ -17,8 +16,6 @@ use tidegate_core::plan::shards::{PlanShard, ShardPhase};
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{FailedOperation, PublishReport};
 use tidegate_core::request::PublishRequest;
-
-pub use error::ShardError;
 
 use super::PlannedPublish;
 use super::error::PublishError;
@@ -101,7 +98,7 @@ impl Publisher {
     /// [`Publisher::publish`]. `on_plan` sees the plan before anything is written.
     ///
     /// # Errors
-    /// [`PublishError`]: nothing was changed. [`ShardError::LocalSource`] if workers elsewhere cannot read the source.
+    /// [`PublishError`]: nothing was changed. [`super::ShardError::LocalSource`] if workers elsewhere cannot read the source.
     pub async fn start_distributed(
         &self,
         execution: &ExecutionName,

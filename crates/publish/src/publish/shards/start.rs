@@ -16,8 +16,8 @@ use super::super::lock::{self, Lock, Locked};
 use super::super::plan::Basis;
 use super::super::release::ReleaseRun;
 use super::super::run::Run;
+use super::super::shard_error::ShardError;
 use super::super::{approve, open};
-use super::error::ShardError;
 use super::{DistributedRun, DistributedStart};
 use crate::source::SourceReader;
 

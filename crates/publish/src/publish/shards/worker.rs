@@ -3,7 +3,7 @@
 use tidegate_core::config::Site;
 use tidegate_core::key::Key;
 use tidegate_core::location::Source;
-use tidegate_core::manifest::next::WrittenObjects;
+use tidegate_core::manifest::written::WrittenObjects;
 use tidegate_core::plan::shards::{PlanShard, ResultLine, ShardBody, ShardIndex, ShardLine, ShardPhase};
 use tidegate_core::plan::{Action, Operation, Plan, PlanLine, PlannedBody};
 use tidegate_core::policy_document::common_folder;
@@ -14,8 +14,8 @@ use tidegate_core::restore::ArchivedBody;
 use super::super::error::PublishError;
 use super::super::pace::WritePace;
 use super::super::run::{Publisher, Run};
+use super::super::shard_error::ShardError;
 use super::super::{credentials, execute, open, releases};
-use super::error::ShardError;
 use super::{ShardSummary, ShardTask};
 use crate::s3::S3;
 use crate::source::prefix::StagedPrefix;
