@@ -8,10 +8,6 @@ use crate::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Ve
 /// A plan as policies see it: every operation, and every key that is kept.
 #[must_use]
 pub fn review<'a>(plan: &'a Plan, desired: &'a DesiredSite) -> PlanReview<'a> {
-    let source = |key: &str| match &desired.get(key)?.body {
-        DesiredBody::Object { source, .. } => Some(source),
-        DesiredBody::Redirect(_) => None,
-    };
     let changed = plan.operations.iter().filter_map(|operation| {
         let headers = match &operation.action {
             Action::Put { headers, .. } | Action::Headers { headers, .. } => Some(headers),
@@ -19,23 +15,14 @@ pub fn review<'a>(plan: &'a Plan, desired: &'a DesiredSite) -> PlanReview<'a> {
         };
         let key = operation.key.as_str();
         let shown = shown_key(desired, key).filter(|shown| *shown == key || headers.is_some())?;
-        let redirect = desired.get(key).and_then(|entry| entry.body.redirect());
+        let body = desired.get(key).map(|entry| &entry.body);
+        let (redirect, source) = (body.and_then(DesiredBody::redirect), body.and_then(DesiredBody::source));
         let (kind, size, reason) = (kind(operation), operation.size(), operation.reason.as_str());
-        Some(ReviewedChange { key: shown, kind, size, redirect, headers, reason, source: source(key) })
+        Some(ReviewedChange { key: shown, kind, size, redirect, headers, reason, source })
     });
     let kept = plan.kept(desired).filter_map(|entry| {
-        Some(ReviewedChange {
-            key: shown_key(desired, entry.key.as_str())?,
-            kind: ReviewedKind::Keep,
-            size: entry.body.size(),
-            redirect: entry.body.redirect(),
-            headers: Some(&entry.headers),
-            reason: "unchanged",
-            source: match &entry.body {
-                DesiredBody::Object { source, .. } => Some(source),
-                DesiredBody::Redirect(_) => None,
-            },
-        })
+        let key = shown_key(desired, entry.key.as_str())?;
+        Some(ReviewedChange { key, ..ReviewedChange::of_entry(entry, ReviewedKind::Keep, "unchanged") })
     });
     PlanReview::new(changed.chain(kept).collect(), plan.totals.named())
 }

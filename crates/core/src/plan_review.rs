@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::PluginMode;
+use crate::desired::DesiredEntry;
 use crate::finding::Finding;
 use crate::headers::ObjectHeaders;
 use crate::key::Key;
@@ -45,6 +46,22 @@ pub struct ReviewedChange<'a> {
     pub reason: &'a str,
     /// The object of the artifact with its bytes, which a policy may read; `None` for a redirect or a deletion.
     pub source: Option<&'a Key>,
+}
+
+impl<'a> ReviewedChange<'a> {
+    /// What happens to a desired entry.
+    #[must_use]
+    pub fn of_entry(entry: &'a DesiredEntry, kind: ReviewedKind, reason: &'a str) -> Self {
+        Self {
+            key: entry.key.as_str(),
+            kind,
+            size: entry.body.size(),
+            redirect: entry.body.redirect(),
+            headers: Some(&entry.headers),
+            reason,
+            source: entry.body.source(),
+        }
+    }
 }
 
 /// A plan as policies see it.

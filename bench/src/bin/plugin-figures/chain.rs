@@ -63,15 +63,7 @@ fn run(sync: &[ConfiguredPlugin], guard: &ConfiguredPlugin, listing: &FigureList
     let objects = entries.len() as u64;
     let totals =
         PlanTotals { create: objects, source_objects: objects, published_objects: objects, ..PlanTotals::default() };
-    let changes = entries.iter().map(|entry| ReviewedChange {
-        key: entry.key.as_str(),
-        kind: ReviewedKind::Create,
-        size: entry.body.size(),
-        redirect: entry.body.redirect(),
-        headers: Some(&entry.headers),
-        reason: "new",
-        source: entry.body.source(),
-    });
+    let changes = entries.iter().map(|entry| ReviewedChange::of_entry(entry, ReviewedKind::Create, "new"));
     let review = PlanReview::new(changes.collect(), totals.named());
     let judgements = policy::review(std::slice::from_ref(guard), &review, &facts(), listing);
     let whole = started.elapsed();

@@ -211,11 +211,6 @@ impl ShardIndex {
     pub fn shard(&self, number: u32) -> Option<&PlanShard> {
         self.shards.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
-
-    /// The shards of a phase.
-    pub fn phase(&self, phase: ShardPhase) -> impl Iterator<Item = &PlanShard> {
-        self.shards.iter().filter(move |shard| shard.phase == phase)
-    }
 }
 
 impl Plan {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate_core::approval;
 use tidegate_core::config::Site;
 use tidegate_core::content::ContentReader;
-use tidegate_core::desired::{DesiredEntry, DesiredSite};
+use tidegate_core::desired::DesiredSite;
 use tidegate_core::finding::Finding;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::plan::{Plan, PlanTotals};
@@ -130,6 +130,7 @@ impl Trial {
                     work(RunInput::Plan(&approval::review(plan, desired)), facts, &content)
                 }
                 (PluginKind::Policy, None) => {
+                    let creation = |entry| ReviewedChange::of_entry(entry, ReviewedKind::Create, "new");
                     let changes = desired.entries().iter().map(creation).collect();
                     work(RunInput::Plan(&PlanReview::new(changes, totals.named())), facts, &content)
                 }
@@ -176,18 +177,5 @@ fn totals_of_creation(source: &TransformedSource) -> PlanTotals {
         published_bytes: bytes,
         bytes_to_write: bytes,
         ..PlanTotals::default()
-    }
-}
-
-/// The creation of an entry.
-fn creation(entry: &DesiredEntry) -> ReviewedChange<'_> {
-    ReviewedChange {
-        key: entry.key.as_str(),
-        kind: ReviewedKind::Create,
-        size: entry.body.size(),
-        redirect: entry.body.redirect(),
-        headers: Some(&entry.headers),
-        reason: "new",
-        source: entry.body.source(),
     }
 }
