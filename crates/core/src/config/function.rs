@@ -21,6 +21,12 @@ pub struct FunctionConfig {
     pub name: FunctionName,
     /// The machine architecture.
     pub architecture: Architecture,
+    /// What carries out a plan.
+    pub engine: FunctionEngine,
+    /// Most operations of a shard, for Step Functions.
+    pub shard_size: ShardSize,
+    /// Most shards that Step Functions has carried out at the same time.
+    pub workers: Workers,
     /// Memory. CPU scales with it.
     pub memory: MemorySize,
     /// The longest invocation. A longer run continues in another invocation.
@@ -45,6 +51,19 @@ pub struct FunctionConfig {
     pub queues: Vec<QueueArn>,
 }
 
+/// What carries out a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FunctionEngine {
+    /// The invocation that made it, if its time is enough; otherwise Step Functions.
+    #[default]
+    Auto,
+    /// One invocation after another.
+    Lambda,
+    /// An execution of the state machine of the stack, which also makes the plan.
+    StepFunctions,
+}
+
 /// A function name: 1 to 64 letters, digits, hyphens and underscores.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -63,6 +82,16 @@ pub struct QueueArn(String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BoundaryArn(String);
+
+/// 1 to 1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct Workers(u16);
+
+/// 100 to 10,000 operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct ShardSize(u16);
 
 /// 128 to 10,240 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +199,10 @@ ranged! {
     // CPU scales with memory; 1,769 MB gives one full vCPU. Hashing and compression need it.
     MemorySize: "memory", 128..=10_240 "MB", 1024;
     Timeout: "timeout", 60..=900 "seconds", 900;
+    // A new account may run 10 invocations at the same time. Source: AWS Lambda developer guide, "Lambda quotas".
+    Workers: "workers", 1..=1000 "shards", 8;
+    // See `SHARD_OPERATIONS`.
+    ShardSize: "shard-size", 100..=10_000 "operations", 4_000;
     Retries: "retries", 0..=2 "times", 2;
     EventAge: "event-age", 60..=21_600 "seconds", 21_600;
 }
@@ -206,6 +239,23 @@ impl FunctionName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FunctionEngine {
+    /// Whether the stack has a state machine.
+    #[must_use]
+    pub fn has_state_machine(self) -> bool {
+        self != Self::Lambda
+    }
+}
+
+impl FunctionConfig {
+    /// The name of the state machine: `tidegate-publish` for the function `tidegate`. At most 72 of the 80 characters that
+    /// Step Functions takes.
+    #[must_use]
+    pub fn state_machine(&self) -> String {
+        format!("{}-publish", self.name)
     }
 }
 

@@ -34,8 +34,8 @@ pub use edge::{
 };
 pub use error::ConfigError;
 pub use function::{
-    BoundaryArn, EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries,
-    Timeout, TopicArn,
+    BoundaryArn, EventAge, FunctionConfig, FunctionEngine, FunctionError, FunctionName, LogRetention, MemorySize,
+    QueueArn, Retries, ShardSize, Timeout, TopicArn, Workers,
 };
 pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, RunEvents, SiteUrl, StatusKind, StatusRule};
 pub use owners::{AccountId, BucketOwners};
