@@ -54,6 +54,7 @@ fn report(outcome: Outcome) -> PublishReport {
             key: format!("{at}{HOSTILE}"),
             operation: "create".to_owned(),
             why: HOSTILE.to_owned(),
+            throttled: false,
         })
         .collect();
     let invalidation = |id: Option<&str>| InvalidationReport {

@@ -24,6 +24,7 @@ use tidegate_emulator::cloudfront::S3Origin;
 use tidegate_emulator::s3::StoreLimits;
 use tidegate_host::sync::Trace;
 use tidegate_publish::Connection;
+use tidegate_publish::executions::Executions;
 use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::{PlannedPublish, PublishError, Publisher};
 
@@ -262,4 +263,11 @@ pub fn configuration(http: SharedHttpClient, credentials: Credentials, attempts:
             RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(1)),
         )
         .build()
+}
+
+/// Executions of an account that has none and cannot be asked, for leases of other runs.
+#[must_use]
+pub fn no_executions() -> Executions {
+    let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+    Executions::new(&Connection::new(config, false))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::execution_arn::ExecutionArn;
 use crate::external_text::ExternalText;
 use crate::release::layout::FORMAT;
 
@@ -65,6 +66,13 @@ impl ExecutionName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<&ExecutionArn> for ExecutionName {
+    /// An ARN has at most 80 characters for the state machine, 80 for the execution, and about 60 for the rest.
+    fn from(arn: &ExecutionArn) -> Self {
+        Self(arn.to_string())
     }
 }
 

@@ -57,6 +57,7 @@ pub mod declared;
 pub mod artifact;
 pub mod content;
 pub mod desired;
+pub mod execution_arn;
 pub mod external_text;
 pub mod finding;
 pub mod listing_filter;

@@ -249,6 +249,14 @@ impl fmt::Display for ObjectLocation {
     }
 }
 
+impl Source {
+    /// Whether it is on the machine that reads it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Directory(_) | Self::Archive(_))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

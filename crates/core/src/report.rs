@@ -30,6 +30,14 @@ pub struct FailedOperation {
     pub operation: String,
     /// The cause.
     pub why: String,
+    /// Whether S3 still asked for fewer requests after all retries.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub throttled: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Counts of what a run did.
@@ -147,6 +155,12 @@ pub struct PublishReport {
 }
 
 impl WriteCounts {
+    /// Objects and bodies written.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.written + self.headers + self.archived
+    }
+
     /// Whether the site may have changed. An operation without a response may have taken effect.
     #[must_use]
     pub fn touched(&self) -> bool {
@@ -291,7 +305,7 @@ impl PublishReport {
         if done.unanswered > 0 {
             writeln!(f, "  {} without a response, which may have taken effect", count(done.unanswered, "operation"))?;
         }
-        for FailedOperation { key, operation, why } in done.failures.iter().take(SHOWN) {
+        for FailedOperation { key, operation, why, .. } in done.failures.iter().take(SHOWN) {
             writeln!(f, "  `{key}`: {operation} failed: {why}")?;
         }
         write_rest(f, done.failures.len(), "failure")

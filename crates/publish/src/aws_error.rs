@@ -107,6 +107,12 @@ impl AwsError {
         self.status == Some(412)
     }
 
+    /// Whether AWS asked for fewer requests. S3 answers `SlowDown` with this status.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.status == Some(503)
+    }
+
     /// Whether the credentials do not allow the call.
     #[must_use]
     pub fn is_denied(&self) -> bool {

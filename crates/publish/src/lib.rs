@@ -23,7 +23,7 @@
 //! |---|---|
 //! | [`publish`] | the flow: lock, open, transform, inspect, plan, approve, execute, invalidate, finalize |
 //! | [`source`] | sources: a directory, a zip, a prefix in S3, a zip in S3 |
-//! | [`s3`], [`cloudfront`], [`key_values`], `sts` | AWS, one SDK for each module |
+//! | [`s3`], [`cloudfront`], [`key_values`], [`executions`], `sts` | AWS, one SDK for each module |
 //! | [`state`] | pointer, manifests, archived bodies and lease of a site |
 //! | [`plugins`] | loading the plugins of a site |
 //! | [`progress`] | progress events of a run |
@@ -35,6 +35,7 @@
 pub mod aws_error;
 mod connection;
 mod sts;
+pub mod executions;
 pub mod s3;
 pub mod source;
 pub mod plugins;

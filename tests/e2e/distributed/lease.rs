@@ -11,6 +11,7 @@ use tidegate_publish::progress::{NoProgress, ProgressObserver};
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::state::{Fence, LeaseGuard, LeaseRequest, StateStore};
 use tidegate_tests::fault::Faults;
+use tidegate_tests::world::no_executions;
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -58,7 +59,9 @@ fn store(world: &World, seed: u64) -> StateStore {
 async fn acquire(store: &StateStore, execution: Option<&ExecutionName>) -> LeaseGuard {
     let (observer, cancel): (Arc<dyn ProgressObserver>, _) = (Arc::new(NoProgress), CancellationToken::new());
     let (release, seconds, timeout) = (&"c1".into(), SECONDS, Duration::from_secs(3_600));
-    let request = LeaseRequest { execution, release, seconds, timeout, observer: &observer, cancel: &cancel };
+    let executions = &no_executions();
+    let request =
+        LeaseRequest { execution, release, seconds, timeout, observer: &observer, cancel: &cancel, executions };
     loop {
         if let Ok(Some(guard)) = store.lease(request).await {
             return guard;

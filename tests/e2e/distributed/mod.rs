@@ -7,6 +7,7 @@ mod lease;
 mod paused;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use tidegate_core::approval::Approval;
@@ -15,7 +16,10 @@ use tidegate_core::lease::ExecutionName;
 use tidegate_core::manifest::ManifestRecord;
 use tidegate_core::plan::shards::ShardPhase;
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_publish::publish::{DistributedRun, DistributedStart, PublishError, ShardError, ShardSummary, ShardTask};
+use tidegate_publish::publish::{
+    DistributeWhen, DistributedRun, DistributedStart, ExecutionChoice, PublishError, ShardError, ShardSummary,
+    ShardTask,
+};
 use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::releases::*;
 use tidegate_tests::source::SourceKind;
@@ -91,7 +95,9 @@ async fn set_up(kind: SourceKind) -> (World, Publish) {
 
 async fn start(publish: &Publish) -> Result<DistributedStart, PublishError> {
     let Publish { publisher, site, request } = publish;
-    Box::pin(publisher.start_distributed(&execution(), request, site, Approval::Policies, 1, |_| ())).await
+    let execution = &execution();
+    let distribution = ExecutionChoice { execution, within: true, when: DistributeWhen::Writes(0) };
+    Box::pin(publisher.start_distributed(distribution, request, site, Approval::Policies, |_| ())).await
 }
 
 async fn started(publish: &Publish) -> DistributedRun {
@@ -220,8 +226,9 @@ async fn a_rollback_is_carried_out_in_shards() {
 async fn a_small_empty_or_denied_plan_is_not_distributed() {
     let (world, publish) = set_up(SourceKind::Prefix).await;
     let Publish { publisher, site, request } = &publish;
-    let small =
-        publisher.start_distributed(&execution(), request, site, Approval::Policies, 1_000, |_| ()).await.unwrap();
+    let when = DistributeWhen::Takes(Duration::from_secs(60));
+    let distribution = ExecutionChoice { execution: &execution(), within: true, when };
+    let small = publisher.start_distributed(distribution, request, site, Approval::Policies, |_| ()).await.unwrap();
     assert!(matches!(&small, DistributedStart::Finished(report) if report.outcome == Outcome::Live), "{small:?}");
     assert_tidy(&world.account).await;
     assert!(!state_files(&world.account, "releases/").iter().any(|name| name.contains("shards")));
@@ -366,7 +373,7 @@ async fn headers_that_an_unfinished_run_replaced_are_not_trusted() {
     let first = staged(&world, "c1", SourceKind::Prefix, file("max-age=1")).await;
     assert_eq!(first.publish().await.unwrap().outcome, Outcome::Live);
     // S3 dates objects by seconds.
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let second = staged(&world, "c2", SourceKind::Prefix, file("max-age=2")).await;
     world.inject_faults(|call| {
         call.key
@@ -377,7 +384,7 @@ async fn headers_that_an_unfinished_run_replaced_are_not_trusted() {
     assert_eq!(second.publish().await.unwrap().outcome, Outcome::Partial);
     world.stop_faults();
     expire_lease(&world).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let back = staged(&world, "c1", SourceKind::Prefix, file("max-age=1")).await;
     back.publish().await.unwrap();
     let head = world.client().head_object().bucket(BUCKET).key("docs/a.txt").send().await.unwrap();
@@ -413,7 +420,7 @@ async fn a_worker_starts_with_few_writes_and_survives_throttling() {
         }
     });
     let look = async {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let first = copies.load(Ordering::SeqCst);
         gate.open();
         first
@@ -424,5 +431,73 @@ async fn a_worker_starts_with_few_writes_and_survives_throttling() {
     assert!(copies.load(Ordering::SeqCst) > 41, "throttled requests are sent again");
     world.stop_faults();
     assert_eq!(finish(&world, &publish).await.unwrap().outcome, Outcome::Live);
+    assert_tidy(&world.account).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_outside_the_execution_hands_the_lease_over() {
+    let expected = Published::in_one_process(SourceKind::Prefix).await;
+    let (world, publish) = set_up(SourceKind::Prefix).await;
+    assert_eq!(publish.publisher.shard_progress(&publish.site).await.unwrap(), None);
+    let Publish { publisher, site, request } = &publish;
+    let choice = ExecutionChoice { execution: &execution(), within: false, when: DistributeWhen::Writes(0) };
+    let started = publisher.start_distributed(choice, request, site, Approval::Policies, |_| ()).await.unwrap();
+    let DistributedStart::Started(run) = started else { panic!("{started:?}") };
+    let held = lease(&world.account).await;
+    assert!(held.is_of(&run.lease), "{held:?}");
+    assert_eq!(held.holder, execution().as_str());
+    let mut done = 0;
+    for phase in ShardPhase::ALL {
+        let tasks: Vec<ShardTask> = run.tasks(phase).collect();
+        assert_eq!(run.lists.contains_key(&phase), !tasks.is_empty());
+        for task in tasks {
+            assert!(execute(&publish, &task).await.unwrap().is_done());
+            done += 1;
+            let progress = publisher.shard_progress(site).await.unwrap().unwrap();
+            assert_eq!((progress.done().shards, progress.total().shards), (done, run.shards.len() as u64));
+        }
+    }
+    assert_eq!(finish(&world, &publish).await.unwrap().outcome, Outcome::Live);
+    assert_eq!(Published::of(&world).await, expected);
+    assert_eq!(publisher.shard_progress(site).await.unwrap(), None);
+    assert_tidy(&world.account).await;
+}
+
+#[tokio::test]
+async fn an_expired_lease_is_not_taken_from_an_execution_that_may_run() {
+    let (world, publish) = set_up(SourceKind::Prefix).await;
+    let arn = "arn:aws:states:us-east-1:123456789012:execution:tidegate-publish:run-1-docs";
+    let held = tidegate_core::lease::LeaseRecord { holder: arn.to_owned(), ..lease(&world.account).await };
+    replace_lease(&world, &held).await;
+    expire_lease(&world).await;
+    let before = world.site().await;
+    // The account in the test has no Step Functions to ask.
+    let error = publish.publish().await.unwrap_err().to_string();
+    assert!(error.contains("whether it runs is unknown") && error.contains("states:DescribeExecution"), "{error}");
+    assert_eq!(lease(&world.account).await.holder, arn);
+    assert_eq!(world.site().await, before);
+}
+
+#[tokio::test]
+async fn failures_of_shards_are_kept_for_people_until_the_next_release() {
+    let (world, publish) = set_up(SourceKind::Prefix).await;
+    let run = started(&publish).await;
+    world.inject_faults(|call| {
+        let fails = call.operation == "CopyObject" && call.bucket.as_deref() == Some(STATE);
+        fails.then(|| InjectedFault::answer(403, "AccessDenied"))
+    });
+    for task in run.tasks(ShardPhase::Archive) {
+        assert!(!execute(&publish, &task).await.unwrap().is_done());
+    }
+    world.stop_faults();
+    let failures = publish.publisher.shard_failures(&publish.site, run.release).await.unwrap();
+    assert!(failures.iter().all(|failed| failed.failed > 0 && !failed.failures.is_empty()), "{failures:?}");
+    assert!(!failures.is_empty());
+    for task in run.tasks(ShardPhase::Archive) {
+        assert!(execute(&publish, &task).await.unwrap().is_done());
+    }
+    assert_eq!(publish.publisher.shard_failures(&publish.site, run.release).await.unwrap(), []);
+    assert_eq!(finish(&world, &publish).await.unwrap().outcome, Outcome::Live);
+    assert!(!state_files(&world.account, "releases/").iter().any(|name| name.contains(".failures/")));
     assert_tidy(&world.account).await;
 }

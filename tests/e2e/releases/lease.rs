@@ -10,6 +10,7 @@ use tidegate_publish::progress::{NoProgress, ProgressObserver};
 use tidegate_publish::publish::PublishError;
 use tidegate_publish::state::{LeaseGuard, LeaseRequest, StateStore};
 use tidegate_tests::fault::{ApiCall, FaultGate, InjectedFault};
+use tidegate_tests::world::no_executions;
 
 use super::*;
 
@@ -29,9 +30,16 @@ async fn store(world: &World) -> StateStore {
 
 async fn acquire(store: &StateStore, seconds: u16) -> LeaseGuard {
     let (observer, cancel): (Arc<dyn ProgressObserver>, _) = (Arc::new(NoProgress), CancellationToken::new());
-    let timeout = Duration::ZERO;
-    let request =
-        LeaseRequest { execution: None, release: &"c1".into(), seconds, timeout, observer: &observer, cancel: &cancel };
+    let (timeout, executions) = (Duration::ZERO, &no_executions());
+    let request = LeaseRequest {
+        execution: None,
+        release: &"c1".into(),
+        seconds,
+        timeout,
+        observer: &observer,
+        cancel: &cancel,
+        executions,
+    };
     store.lease(request).await.unwrap().unwrap()
 }
 

@@ -2,7 +2,9 @@
 //!
 //! A plan is complete before anything runs, sorted, and has the same bytes for the same inputs.
 
+mod estimate;
 mod operation;
+pub mod progress;
 pub mod shards;
 mod stored;
 mod totals;
@@ -23,6 +25,7 @@ use crate::plugin_signature::SignedPlugin;
 use crate::put_options::ObjectSettings;
 use crate::release::id::ReleaseId;
 
+pub use estimate::WriteEstimate;
 pub(crate) use operation::is_page;
 pub use operation::{
     Action, ChangeReason, HeaderDifference, Operation, OperationKind, PlannedBody, ReplacedObject, WritePhase,

@@ -72,6 +72,23 @@ pub struct PlanShard {
     pub sha256: String,
 }
 
+/// A shard in the list of its phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardListItem {
+    /// The number of the shard.
+    pub shard: u32,
+}
+
+/// Where the list of a phase's shards is: a JSON array of [`ShardListItem`], which a Distributed Map reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardList {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+}
+
 /// A line of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

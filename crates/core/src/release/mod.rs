@@ -62,6 +62,9 @@ pub struct ReleaseRecord {
     /// The invalidation requests of the release, sent or pending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invalidations: Vec<InvalidationRequest>,
+    /// Writes a second of the run, if it wrote alone and was long enough to measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_per_second: Option<u32>,
 }
 
 /// A release in a pointer.

@@ -133,6 +133,12 @@ impl From<LeaseLost> for PublishError {
 }
 
 impl PublishError {
+    /// Whether AWS asked for fewer requests, even after all retries.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        matches!(self, Self::Aws(error) | Self::State(StateError::Aws(error)) if error.is_throttled())
+    }
+
     /// The failure of a plugin, if that is the error.
     #[must_use]
     pub fn plugin_failure(&self) -> Option<&PluginFailure> {

@@ -254,5 +254,6 @@ fn failed(key: &str, operation: &str, error: &OperationError) -> FailedOperation
         key: key.to_owned(),
         operation: operation.to_owned(),
         why: sanitize(&error.to_string(), LOG_BYTES),
+        throttled: matches!(error, OperationError::Aws(error) if error.is_throttled()),
     }
 }

@@ -8,6 +8,7 @@ use tidegate_core::report::{Outcome, PublishReport};
 use super::error::PublishError;
 use super::releases::Releases;
 use super::run::Run;
+use crate::executions::Executions;
 use crate::state::{LeaseGuard, LeaseRequest, StateStore};
 
 /// The releases of a site, with the right to write.
@@ -67,6 +68,7 @@ async fn acquire(run: Run<'_>, store: &StateStore) -> Result<LeaseGuard, Publish
         timeout: publisher.lock_timeout,
         observer: &publisher.observer,
         cancel: &publisher.cancel,
+        executions: &Executions::new(&publisher.connection),
     };
     store.lease(request).await?.ok_or(PublishError::Interrupted)
 }

@@ -34,6 +34,7 @@ mod error;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use tidegate_core::approval::{Approval, Approved};
@@ -44,7 +45,7 @@ use tidegate_core::finding::Finding;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::manifest::RecordState;
 use tidegate_core::observed::ObservedPlugin;
-use tidegate_core::plan::{ChangeReason, Plan};
+use tidegate_core::plan::{ChangeReason, Plan, WriteEstimate};
 use tidegate_core::plan_review::Judgement;
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleaseRecord};
@@ -57,7 +58,7 @@ pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 pub use run::Publisher;
 pub use shard_error::ShardError;
-pub use shards::{DistributedRun, DistributedStart, ShardSummary, ShardTask};
+pub use shards::{DistributeWhen, DistributedRun, DistributedStart, ExecutionChoice, ShardSummary, ShardTask};
 pub(crate) use switch::update_in_order;
 #[cfg(feature = "compile")]
 pub use trial::{Trial, TrialSpec, TrialTarget};
@@ -388,9 +389,11 @@ impl Run<'_> {
             let connection = credentials::for_writing(self, &basis.credentials, approved.plan()).await?;
             let writer = execute::writer(self, &connection, approved.plan(), &basis.reader, Some(&release.fence));
             release.announce(report).await?;
+            let started = Instant::now();
             execute::archive_all(approved, &writer, &locked.releases.store.bodies(), &mut report.done).await;
             let written = execute::write(self, approved, &writer, &mut report.done).await;
             report.findings.extend(writer.conditions.finding());
+            release.record.writes_per_second = WriteEstimate::measure(report.done.writes(), started.elapsed());
             if report.done.failures.is_empty() {
                 let mut live = commit::commit(&mut release, &written, &connection).await?;
                 let switched = Box::pin(switch::switch(&release, &connection, &mut live.pointer, report)).await;

@@ -145,5 +145,6 @@ fn record(run: Run<'_>, approved: &Approved, id: ReleaseId) -> ReleaseRecord {
         judgements: serde_json::to_value(short_judgements(approved)).unwrap_or_default(),
         outcome: None,
         invalidations: Vec::new(),
+        writes_per_second: None,
     }
 }

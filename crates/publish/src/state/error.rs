@@ -1,5 +1,6 @@
 //! Errors of a site's state.
 
+use tidegate_core::execution_arn::ExecutionArn;
 use tidegate_core::external_text::ExternalText;
 use tidegate_core::location::Location;
 use tidegate_core::release::ReleaseId;
@@ -62,6 +63,21 @@ pub enum StateError {
     /// Another run publishes the site.
     #[error("another run holds the lease in `{0}` for the release `{1}`; try again later")]
     Locked(Location, ExternalText),
+    /// An execution publishes the site.
+    #[error(
+        "the execution `{execution}` publishes the release `{release}`; wait until it ends, or stop it in Step Functions"
+    )]
+    Executing {
+        /// The execution.
+        execution: ExecutionArn,
+        /// The release that it publishes.
+        release: ExternalText,
+    },
+    /// An execution holds the lease, and whether it runs is unknown.
+    #[error(
+        "the lease in `{0}` belongs to an execution, and whether it runs is unknown: {1}; allow          `states:DescribeExecution` for it"
+    )]
+    UnknownExecution(Location, AwsError),
     /// The lease was lost during the run.
     #[error(transparent)]
     LeaseLost(#[from] LeaseLost),

@@ -50,10 +50,10 @@ impl History {
     }
 
     /// Files that `pointer` does not refer to: those of releases that are no longer kept, those of killed runs, and results
-    /// of shards, which matter only until the next release.
+    /// and failures of shards, which matter only until the next release.
     pub fn unreferenced_files(&self, pointer: &ReleasePointer) -> Vec<(ReleaseId, ReleaseFile)> {
         let referenced = |id: ReleaseId, file: ReleaseFile| {
-            if matches!(file, ReleaseFile::ShardResult(_)) {
+            if matches!(file, ReleaseFile::ShardResult(_) | ReleaseFile::ShardFailure(_)) {
                 return false;
             }
             pointer.releases.iter().any(|entry| {

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tidegate_core::execution_arn::ExecutionArn;
 use tidegate_core::external_text::ExternalText;
 use tidegate_core::identity::ETag;
 use tidegate_core::lease::{ExecutionName, LeaseHolder, LeaseRecord};
@@ -13,8 +14,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::error::StateError;
-use super::fence::Fence;
+use super::fence::{Fence, LeaseLost};
 use super::store::StateStore;
+use crate::executions::Executions;
 use crate::progress::{LockWait, ProgressEvent, ProgressObserver};
 use crate::s3::PutCondition;
 
@@ -24,6 +26,9 @@ pub(super) const LEASE: &str = "lease.json";
 /// Pauses between two looks at a lease that another run holds: the first one, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// Attempts to hand over a lease. One renewal may be in flight, whose response this run does not wait for.
+const HAND_OVER_ATTEMPTS: usize = 2;
 
 /// A lease, and its ETag.
 type StoredLease = (LeaseRecord, ETag);
@@ -46,6 +51,8 @@ pub struct LeaseRequest<'a> {
     pub observer: &'a Arc<dyn ProgressObserver>,
     /// Ends the waiting.
     pub cancel: &'a CancellationToken,
+    /// Says whether an execution that let its lease expire still runs. Its workers may be about to start.
+    pub executions: &'a Executions,
 }
 
 /// A held lease. It is renewed until this value is dropped.
@@ -63,9 +70,9 @@ impl StateStore {
     /// Acquires the lease; returns nothing if the request was cancelled.
     ///
     /// # Errors
-    /// [`StateError::Locked`] if another run still holds it after the timeout.
+    /// [`StateError::Locked`] or [`StateError::Executing`] if another run still holds it after the timeout.
     pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Option<LeaseGuard>, StateError> {
-        let LeaseRequest { execution, release, seconds, timeout, observer, cancel } = request;
+        let LeaseRequest { execution, release, seconds, timeout, observer, cancel, executions } = request;
         let holder = execution.map_or_else(random_name, |execution| Ok(execution.as_str().to_owned()))?;
         let started = Instant::now();
         let mut last_seen: Option<(ETag, Instant)> = None;
@@ -74,14 +81,27 @@ impl StateStore {
             let Some(stored) = cancel.run_until_cancelled(self.stored_lease()).await else { return Ok(None) };
             let stored = stored?;
             // How long the lease has not changed, by this machine's clock.
-            let since = match (&stored, &last_seen) {
+            let mut since = match (&stored, &last_seen) {
                 (Some((_, etag)), Some((seen, since))) if etag == seen => *since,
                 _ => Instant::now(),
             };
+            let held_by_other = stored.as_ref().map(|(lease, _)| lease).filter(|lease| lease.holder != holder);
+            let held = match held_by_other {
+                Some(lease) if lease.is_free(since.elapsed()) => {
+                    let asking = cancel.run_until_cancelled(self.is_executing(lease, executions));
+                    let Some(executing) = asking.await else { return Ok(None) };
+                    // Asked again after another duration of the lease.
+                    if executing? {
+                        since = Instant::now();
+                        Some(lease)
+                    } else {
+                        None
+                    }
+                }
+                held => held,
+            };
             last_seen = stored.as_ref().map(|(_, etag)| (etag.clone(), since));
-            let Some((held, _)) =
-                stored.as_ref().filter(|(lease, _)| lease.holder != holder && !lease.is_free(since.elapsed()))
-            else {
+            let Some(held) = held else {
                 let previous = stored.as_ref().map(|(lease, _)| lease);
                 let acquired = LeaseRecord::acquire(previous, LeaseHolder { name: &holder, release }, seconds);
                 let condition = stored.as_ref().map_or(PutCondition::IfAbsent, |(_, etag)| PutCondition::IfMatch(etag));
@@ -101,7 +121,7 @@ impl StateStore {
                 continue;
             };
             if started.elapsed() >= timeout {
-                return Err(StateError::Locked(self.location.clone(), held.release.clone()));
+                return Err(self.locked(held));
             }
             let expires = held.duration().saturating_sub(since.elapsed());
             let timeout_left = timeout.saturating_sub(started.elapsed());
@@ -116,6 +136,23 @@ impl StateStore {
                 return Ok(None);
             }
             pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Whether the holder of an expired lease is an execution that runs. Between two of its tasks no worker renews the lease.
+    async fn is_executing(&self, lease: &LeaseRecord, executions: &Executions) -> Result<bool, StateError> {
+        let Some(execution) = ExecutionArn::parse(&lease.holder) else { return Ok(false) };
+        match executions.state(&execution).await {
+            Ok(state) => Ok(!state.has_ended()),
+            Err(error) => Err(StateError::UnknownExecution(self.location.clone(), error)),
+        }
+    }
+
+    fn locked(&self, held: &LeaseRecord) -> StateError {
+        let release = held.release.clone();
+        match ExecutionArn::parse(&held.holder) {
+            Some(execution) => StateError::Executing { execution, release },
+            None => StateError::Locked(self.location.clone(), release),
         }
     }
 
@@ -159,6 +196,34 @@ impl LeaseGuard {
         self.renewal.abort();
         // Its request, if one is in flight, is dropped.
         drop(self.renewal.await);
+    }
+
+    /// Stops renewing the lease, and makes an execution its holder, so that workers of the execution can share it.
+    ///
+    /// # Errors
+    /// [`LeaseLost`] if another run has it, and [`StateError`] if the execution may not have it.
+    pub async fn hand_over(self, execution: &ExecutionName) -> Result<(), StateError> {
+        let Self { state, lease, fence, renewal, .. } = self;
+        renewal.abort();
+        // Its request, if one is in flight, is dropped before the lease is written here.
+        drop(renewal.await);
+        let (key, (mut held, mut etag)) = (state.key(LEASE), current(&lease));
+        let own = held.holder.clone();
+        for _ in 0..HAND_OVER_ATTEMPTS {
+            fence.check()?;
+            if held.holder == execution.as_str() {
+                return Ok(());
+            }
+            let next = LeaseRecord { holder: execution.as_str().to_owned(), ..held.renewed() };
+            if state.write(&key, &next, PutCondition::IfMatch(&etag)).await?.is_some() {
+                return Ok(());
+            }
+            // S3 may have stored a renewal whose response this run did not wait for.
+            let stored = state.stored_lease().await?;
+            let mine = |(stored, _): &StoredLease| stored.fence == held.fence && stored.holder == own;
+            (held, etag) = stored.filter(mine).ok_or(LeaseLost)?;
+        }
+        Err(StateError::Conflict(state.location.clone()))
     }
 
     /// Releases the lease. If that fails, the next run waits until it expires. So it does while workers may still write.

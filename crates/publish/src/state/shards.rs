@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tidegate_core::identity::sha256;
-use tidegate_core::plan::shards::{PlanShard, ResultLine, ShardIndex, ShardLine, ShardPhase};
+use tidegate_core::plan::shards::{PlanShard, ResultLine, ShardIndex, ShardLine, ShardList, ShardListItem, ShardPhase};
 use tidegate_core::release::{FORMAT, ReleaseId};
 use tidegate_core::site_state::UnfinishedRuns;
 use tidegate_core::stored_lines::{LineDecoder, LineEncoder, StoredLine};
@@ -43,6 +45,19 @@ impl StateStore {
         stored.map(drop).ok_or_else(|| StateError::Conflict(self.location.clone()))
     }
 
+    /// Stores the numbers of the shards of a phase, as the input of a Distributed Map.
+    pub(crate) async fn put_shard_list(
+        &self,
+        id: ReleaseId,
+        phase: ShardPhase,
+        list: &[ShardListItem],
+    ) -> Result<ShardList, StateError> {
+        let key = self.key(&ReleaseFile::ShardList(phase).name(id));
+        let stored = self.write(&key, &list, PutCondition::IfAbsent).await?;
+        stored.ok_or_else(|| StateError::Conflict(self.location.clone()))?;
+        Ok(ShardList { bucket: self.location.bucket.to_string(), key })
+    }
+
     /// The index of the shards of a release; nothing if its plan is not sharded.
     pub async fn shard_index(&self, id: ReleaseId) -> Result<Option<ShardIndex>, StateError> {
         let key = self.key(&ReleaseFile::Shards.name(id));
@@ -77,6 +92,33 @@ impl StateStore {
         let document = ReleaseFile::ShardResult(number);
         let bytes = self.encode(id, document, lines)?;
         self.put_new(&self.key(&document.name(id)), bytes).await.map(drop)
+    }
+
+    /// Stores what a worker could not do of a shard. It is for people, so a failure is only a warning.
+    pub(crate) async fn put_shard_failure(&self, id: ReleaseId, number: u32, failure: &impl Serialize) {
+        let key = self.key(&ReleaseFile::ShardFailure(number).name(id));
+        if let Err(error) = self.write(&key, failure, PutCondition::Always).await {
+            tracing::warn!(%error, "cannot store what failed in the shard");
+        }
+    }
+
+    /// What workers could not do of the shards that have no result, at most of so many.
+    pub(crate) async fn shard_failures<T: DeserializeOwned>(
+        &self,
+        id: ReleaseId,
+        most: usize,
+    ) -> Result<Vec<T>, StateError> {
+        let (mut files, results) = tokio::try_join!(self.files(), self.shards_with_result(id))?;
+        let numbers = files.remove(&id).unwrap_or_default().into_iter().filter_map(|file| match file {
+            ReleaseFile::ShardFailure(number) if !results.contains_key(&number) => Some(number),
+            _ => None,
+        });
+        let mut failures = Vec::new();
+        for number in numbers.take(most) {
+            let stored = self.read(&self.key(&ReleaseFile::ShardFailure(number).name(id))).await?;
+            failures.extend(stored.map(|(failure, _)| failure));
+        }
+        Ok(failures)
     }
 
     /// Adds a run that did not finish and whose plan is sharded. `files` are what the state has of it.

@@ -33,6 +33,14 @@ impl SharedLease {
 }
 
 impl StateStore {
+    /// Releases the lease of an execution that has no workers.
+    pub(crate) async fn withdraw(&self, term: &LeaseTerm) -> Result<(), StateError> {
+        if let Some((lease, etag)) = self.stored_lease().await?.filter(|(lease, _)| lease.is_of(term)) {
+            self.write(&self.key(LEASE), &lease.released(), PutCondition::IfMatch(&etag)).await?;
+        }
+        Ok(())
+    }
+
     /// Shares the lease of an execution.
     ///
     /// # Errors

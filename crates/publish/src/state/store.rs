@@ -1,6 +1,6 @@
 //! The documents of a site's state: pointer, releases, reports, and records of webhook deliveries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -10,9 +10,11 @@ use serde::de::DeserializeOwned;
 use tidegate_core::identity::ETag;
 use tidegate_core::listing::ListedObject;
 use tidegate_core::location::{Location, Prefix};
+use tidegate_core::plan::shards::ShardPhase;
 use tidegate_core::put_options::MAX_DELETES;
 use tidegate_core::release::{BODIES, FORMAT, PathsSent, ReleaseId, ReleasePointer, ReleaseRecord, bodies};
 use tidegate_core::report::PublishReport;
+use tidegate_core::timestamp::Timestamp;
 use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord};
 
 use super::error::StateError;
@@ -27,9 +29,10 @@ const DELIVERIES: &str = "deliveries/";
 /// The folder of releases.
 const RELEASES: &str = "releases/";
 
-/// The folders of a release's shards and of their results, after its name.
+/// The folders of a release's shards, of their results and of their failures, after its name.
 const SHARDS: &str = "shards/";
 const RESULTS: &str = "results/";
+const FAILURES: &str = "failures/";
 
 /// Attempts to change a count that other sites change as well.
 const COUNT_ATTEMPTS: usize = 5;
@@ -43,10 +46,14 @@ pub enum ReleaseFile {
     Plan,
     /// The index of the shards of a plan, in place of the plan. Stored before the first write.
     Shards,
+    /// The shards of a phase, as the input of a Distributed Map.
+    ShardList(ShardPhase),
     /// A shard of the plan, by its number.
     Shard(u32),
     /// What S3 answered to the writes of a shard.
     ShardResult(u32),
+    /// What a worker could not do of a shard. For people; another attempt may have succeeded.
+    ShardFailure(u32),
     /// What the site held after the release.
     Manifest,
     /// What the release says about requests.
@@ -62,7 +69,9 @@ impl ReleaseFile {
             Self::Release => "json",
             Self::Plan => "plan.gz",
             Self::Shards => "shards.json",
+            Self::ShardList(phase) => return format!("{RELEASES}{}.{SHARDS}{phase}.json", id.stem()),
             Self::Shard(number) => return format!("{RELEASES}{}.{SHARDS}{number:06}.gz", id.stem()),
+            Self::ShardFailure(number) => return format!("{RELEASES}{}.{FAILURES}{number:06}.json", id.stem()),
             Self::ShardResult(number) => return format!("{RELEASES}{}.{RESULTS}{number:06}.gz", id.stem()),
             Self::Manifest => "manifest.gz",
             Self::Edge => "edge.json",
@@ -75,6 +84,11 @@ impl ReleaseFile {
     fn parse(name: &str) -> Option<(ReleaseId, Self)> {
         let (stem, suffix) = name.split_once('.')?;
         let number = |prefix| suffix.strip_prefix(prefix)?.strip_suffix(".gz")?.parse().ok();
+        let failure = || suffix.strip_prefix(FAILURES)?.strip_suffix(".json")?.parse().ok();
+        let list = || {
+            let name = suffix.strip_prefix(SHARDS)?.strip_suffix(".json")?;
+            ShardPhase::ALL.into_iter().find(|phase| phase.to_string() == name)
+        };
         let file = match suffix {
             "json" => Self::Release,
             "plan.gz" => Self::Plan,
@@ -82,7 +96,11 @@ impl ReleaseFile {
             "manifest.gz" => Self::Manifest,
             "edge.json" => Self::Edge,
             "report.json" => Self::Report,
-            _ => number(SHARDS).map(Self::Shard).or_else(|| number(RESULTS).map(Self::ShardResult))?,
+            _ => number(SHARDS)
+                .map(Self::Shard)
+                .or_else(|| number(RESULTS).map(Self::ShardResult))
+                .or_else(|| failure().map(Self::ShardFailure))
+                .or_else(|| Some(Self::ShardList(list()?)))?,
         };
         Some((stem.parse().ok()?, file))
     }
@@ -196,11 +214,13 @@ impl StateStore {
         if keys.is_empty() { Ok(()) } else { Ok(self.s3.delete_keys(&self.location.bucket, &keys).await?) }
     }
 
-    /// The shards of a release that have a result, by number.
-    pub async fn shards_with_result(&self, id: ReleaseId) -> Result<BTreeSet<u32>, StateError> {
-        let listed = self.list(&format!("{RELEASES}{}.{RESULTS}", id.stem())).await?;
-        let number = |object: &ListedObject| object.key.as_str().strip_suffix(".gz")?.parse().ok();
-        Ok(listed.iter().filter_map(number).collect())
+    /// The shards of a release that have a result, by number, with the time when it was stored.
+    pub async fn shards_with_result(&self, id: ReleaseId) -> Result<BTreeMap<u32, Timestamp>, StateError> {
+        let folder = self.location.prefix.join(&format!("{RELEASES}{}.{RESULTS}", id.stem()));
+        let prefix = Prefix::new(&folder).unwrap_or_default();
+        let stored = self.s3.uploads(&Location { bucket: self.location.bucket.clone(), prefix }).await?;
+        let number = |key: &str| key.strip_prefix(&folder)?.strip_suffix(".gz")?.parse().ok();
+        Ok(stored.iter().filter_map(|object| Some((number(object.key.as_str())?, object.modified))).collect())
     }
 
     /// The stored files, by release.

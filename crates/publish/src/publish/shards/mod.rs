@@ -8,11 +8,17 @@
 mod start;
 mod worker;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
+use tidegate_core::execution_arn::ExecutionArn;
 use tidegate_core::lease::{ExecutionName, LeaseTerm};
-use tidegate_core::plan::shards::{PlanShard, ShardPhase};
+use tidegate_core::plan::WriteEstimate;
+use tidegate_core::plan::progress::ShardProgress;
+use tidegate_core::plan::shards::{PlanShard, ShardList, ShardPhase};
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{FailedOperation, PublishReport};
 use tidegate_core::request::PublishRequest;
@@ -20,6 +26,10 @@ use tidegate_core::request::PublishRequest;
 use super::PlannedPublish;
 use super::error::PublishError;
 use super::run::{Publisher, Run};
+use crate::state::ReleaseFile;
+
+/// Most failed shards that are read for people.
+const SHOWN_FAILURES: usize = 3;
 
 /// What [`Publisher::start_distributed`] did.
 #[derive(Debug)]
@@ -30,6 +40,26 @@ pub enum DistributedStart {
     Started(DistributedRun),
 }
 
+/// When a publish is distributed, and to which execution.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecutionChoice<'a> {
+    /// The execution that carries it out.
+    pub execution: &'a ExecutionName,
+    /// Whether this process belongs to the execution. Otherwise it hands over the lease to it.
+    pub within: bool,
+    /// When it is distributed.
+    pub when: DistributeWhen,
+}
+
+/// When a publish is distributed. One without writes never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DistributeWhen {
+    /// If it has more writes than that.
+    Writes(u64),
+    /// If one process needs more time than that, by the estimate.
+    Takes(Duration),
+}
+
 /// A publish whose shards are to be carried out, phase after phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,8 +68,12 @@ pub struct DistributedRun {
     pub release: ReleaseId,
     /// The lease that workers share.
     pub lease: LeaseTerm,
+    /// How long one process would take.
+    pub estimate: WriteEstimate,
     /// The shards, by phase and key.
     pub shards: Vec<PlanShard>,
+    /// Where the lists of the phases' shards are. A phase without shards has none.
+    pub lists: BTreeMap<ShardPhase, ShardList>,
 }
 
 /// The work of one worker.
@@ -72,6 +106,8 @@ pub struct ShardSummary {
     pub skipped: u64,
     /// Bytes of the shard, if it is done.
     pub bytes: u64,
+    /// Whether S3 still asked for fewer requests after all retries, and nothing else failed.
+    pub throttled: bool,
     /// The first failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedOperation>,
@@ -94,22 +130,53 @@ impl ShardSummary {
 }
 
 impl Publisher {
-    /// Plans a site, and stores the plan as shards if it has at least so many operations. Otherwise it is published as by
-    /// [`Publisher::publish`]. `on_plan` sees the plan before anything is written.
+    /// Plans a site, and stores the plan as shards if it is large. Otherwise it is published as by [`Publisher::publish`]. `on_plan` sees the plan before anything is written.
     ///
     /// # Errors
     /// [`PublishError`]: nothing was changed. [`super::ShardError::LocalSource`] if workers elsewhere cannot read the source.
     pub async fn start_distributed(
         &self,
-        execution: &ExecutionName,
+        distribution: ExecutionChoice<'_>,
         request: &PublishRequest,
         site: &Site,
         approval: Approval,
-        at_least: u64,
         on_plan: impl FnOnce(&PlannedPublish),
     ) -> Result<DistributedStart, PublishError> {
-        let run = Run { execution: Some(execution), publisher: self, request, site };
-        Box::pin(start::start(run, approval, at_least, on_plan)).await
+        let execution = Some(distribution.execution).filter(|_| distribution.within);
+        let run = Run { execution, publisher: self, request, site };
+        Box::pin(start::start(run, distribution, approval, on_plan)).await
+    }
+
+    /// Releases the lease of an execution that was never started.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn withdraw(&self, site: &Site, lease: &LeaseTerm) -> Result<(), PublishError> {
+        Ok(super::releases::store(self, site)?.withdraw(lease).await?)
+    }
+
+    /// What workers could not do of the shards of a release, for people.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn shard_failures(&self, site: &Site, id: ReleaseId) -> Result<Vec<ShardSummary>, PublishError> {
+        Ok(super::releases::store(self, site)?.shard_failures(id, SHOWN_FAILURES).await?)
+    }
+
+    /// How far the workers of the newest stored plan are; nothing if no plan is stored whose release is not live.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn shard_progress(&self, site: &Site) -> Result<Option<ShardProgress>, PublishError> {
+        let store = super::releases::store(self, site)?;
+        let (pointer, files, lease) = tokio::try_join!(store.pointer(), store.files(), store.holder())?;
+        let last = pointer.as_ref().and_then(|(pointer, _)| pointer.releases.last()).map(|entry| entry.id);
+        let mut newer = files.iter().rev().take_while(|(id, _)| last.is_none_or(|last| **id > last));
+        let stored = newer.find(|(_, files)| files.contains(&ReleaseFile::Shards));
+        let Some(id) = stored.map(|(id, _)| *id) else { return Ok(None) };
+        let (index, results) = tokio::try_join!(store.shard_index(id), store.shards_with_result(id))?;
+        let execution = lease.map(|lease| lease.holder).filter(|holder| ExecutionArn::parse(holder).is_some());
+        Ok(index.map(|index| ShardProgress::new(id, &index, &results, execution)))
     }
 
     /// Carries out one shard. If that was done before, nothing is written.

@@ -38,11 +38,11 @@ pub(super) async fn execute(
     let unknown = || ShardError::Unknown(id, task.shard);
     let index = index.ok_or_else(unknown)?;
     let shard = index.shard(task.shard).ok_or_else(unknown)?;
-    if results.contains(&shard.number) {
+    if results.contains_key(&shard.number) {
         return Ok(summary(task, shard, WriteCounts::default()));
     }
     let mut before = index.shards.iter().filter(|other| other.phase < shard.phase);
-    if let Some(before) = before.find(|other| !results.contains(&other.number)) {
+    if let Some(before) = before.find(|other| !results.contains_key(&other.number)) {
         return Err(ShardError::Early { shard: shard.number, phase: shard.phase, before: before.number }.into());
     }
     if index.plan.target != site.target || index.plan.objects != site.objects {
@@ -53,7 +53,11 @@ pub(super) async fn execute(
     let work = Box::pin(write(publisher, site, &store, &index, shard, task, &fence));
     let done = work.await?;
     fence.check()?;
-    Ok(summary(task, shard, done))
+    let summary = summary(task, shard, done);
+    if !summary.is_done() {
+        store.put_shard_failure(id, shard.number, &summary).await;
+    }
+    Ok(summary)
 }
 
 /// Carries out the shard, and stores its result if all of it succeeded.
@@ -102,6 +106,7 @@ fn summary(task: &ShardTask, shard: &PlanShard, done: WriteCounts) -> ShardSumma
         failed,
         skipped,
         bytes: if left == 0 { shard.bytes } else { 0 },
+        throttled: failed > 0 && done.failures.iter().all(|failure| failure.throttled),
         failures: done.failures.into_iter().take(MAX_FAILURES).collect(),
     }
 }
