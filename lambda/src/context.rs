@@ -19,6 +19,12 @@ pub struct InvocationContext {
 }
 
 impl InvocationContext {
+    /// How much time a run has until it must have ended or be continued.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.continue_at().saturating_duration_since(Instant::now())
+    }
+
     /// When a run must have ended or be continued in another invocation.
     #[must_use]
     pub fn continue_at(&self) -> Instant {

@@ -53,13 +53,16 @@ async fn run() -> Result<(), StartError> {
     let connection = Connection::new(Connection::defaults().load().await, false);
     let package = CodePackage::open(&root.join(COMPILED))?;
     let plugins = PluginLoader::Packaged(Engine::new()?, package);
+    let mut publisher = Publisher::new(connection.clone(), plugins, Arc::new(NoProgress));
+    publisher.shard_operations = config.function.shard_size.get().into();
     let handler = EventHandler {
         config,
         secrets: Arc::new(AwsSecrets::new(&connection)),
         offline_github: None,
         self_invoke: Arc::new(LambdaSelfInvoke::new(&connection, &function)),
+        executions: None,
         run_log: Arc::new(StdoutLog),
-        publisher: Publisher::new(connection, plugins, Arc::new(NoProgress)),
+        publisher,
     };
     let handler = &handler;
     // The future is boxed as a trait object: its type is nested too deeply for the compiler to follow through the
@@ -67,8 +70,9 @@ async fn run() -> Result<(), StartError> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| -> LocalBoxFuture<'_, _> {
         Box::pin(async move {
             let context = invocation_context(event.context.deadline);
+            let handler = handler.in_function(&event.context.invoked_function_arn);
             handler.handle(&event.payload, &event.context.request_id, context).await.map_err(|error| {
-                let error_type = error.kind().error_type().to_owned();
+                let error_type = error.error_type().to_owned();
                 Diagnostic { error_type, error_message: error.to_string() }
             })
         })

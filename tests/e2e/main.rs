@@ -20,6 +20,7 @@ mod edge;
 mod edge_rules;
 mod edge_install;
 mod excluded;
+mod execution;
 mod github;
 mod grants;
 mod invalidation;

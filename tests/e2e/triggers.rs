@@ -24,7 +24,7 @@ use tidegate_tests::world::INSTANT;
 use tidegate_tests::{World, calls};
 use tokio::time::Instant;
 
-const CONFIGURATION: &str = r#"
+pub(crate) const CONFIGURATION: &str = r#"
 state = "s3://state/tidegate/"
 
 [[site]]
@@ -126,6 +126,7 @@ pub(crate) async fn function_in(world: World, publisher: Publisher, configuratio
         secrets: Arc::new(AwsSecrets::new(&publisher.connection)),
         offline_github: None,
         self_invoke: self_invoke.clone(),
+        executions: None,
         run_log: run_log.clone(),
         publisher,
     };
@@ -134,19 +135,24 @@ pub(crate) async fn function_in(world: World, publisher: Publisher, configuratio
 
 impl Function {
     /// Writes an object to the staging bucket and returns its ETag.
-    async fn stage(&self, key: &str, body: &[u8]) -> String {
+    pub(crate) async fn stage(&self, key: &str, body: &[u8]) -> String {
         let put = self.world.client().put_object().bucket(STAGING).key(key).body(ByteStream::from(body.to_vec()));
         put.send().await.unwrap().e_tag.unwrap().trim_matches('"').to_owned()
     }
 
     /// Runs everything that an upload event triggers.
     async fn upload(&self, event: &Value) -> Vec<RunResult> {
+        self.upload_within(event, 300).await
+    }
+
+    /// Runs everything that an upload event triggers, in an invocation that times out in `seconds`.
+    pub(crate) async fn upload_within(&self, event: &Value, seconds: u64) -> Vec<RunResult> {
         let InvocationEvent::Records { records, .. } = read(event).unwrap() else { panic!("{event}") };
         let mut results = Vec::new();
         for record in records {
             let Ok(ParsedRecord::Stored(stored)) = record.content else { continue };
             for trigger in match_sites(&self.handler.config, &stored).triggers {
-                results.push(self.handler.run(&trigger, &RunId::new("run"), context(300)).await.unwrap());
+                results.push(self.handler.run(&trigger, &RunId::new("run"), context(seconds)).await.unwrap());
             }
         }
         results
@@ -162,7 +168,7 @@ impl Function {
     }
 }
 
-fn stored(key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
+pub(crate) fn stored(key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
     events::stored(STAGING, key, etag, second, sequencer)
 }
 
@@ -170,7 +176,7 @@ pub(crate) fn outcome(result: &RunResult) -> Outcome {
     match result {
         RunResult::Report(report) => report.outcome,
         RunResult::Superseded(_) => Outcome::Superseded,
-        RunResult::Continued { .. } => panic!("the run was continued"),
+        RunResult::Continued { .. } | RunResult::Distributed { .. } => panic!("the run was continued"),
     }
 }
 

@@ -18,6 +18,8 @@ mod edge_spec;
 mod edge_try;
 mod emulator;
 mod error;
+mod execution;
+mod execution_progress;
 mod explain;
 mod group;
 mod install;

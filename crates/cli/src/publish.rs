@@ -22,6 +22,7 @@ use crate::arguments::{CommonArguments, CompareArguments, PlanArguments, Publish
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, now, publish_request};
 use crate::error::{CliError, ExitStatus};
+use crate::execution;
 use crate::interrupt::{self, OperationCount};
 use crate::output::{print_json, write_file};
 use crate::render;
@@ -119,6 +120,9 @@ fn approve_publish(site: &Site) -> String {
 pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&arguments.site)?;
+    if arguments.step_functions {
+        return Box::pin(execution::publish(common, arguments, &configuration)).await;
+    }
     let saved = arguments.plan.as_deref().map(|path| load_plan(path, &arguments.site)).transpose()?;
     let request = match &saved {
         Some(saved) => saved_request(saved, "cli"),

@@ -12,6 +12,7 @@ use crate::arguments::{CommonArguments, DiffArguments, RollbackArguments, SiteAr
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
+use crate::execution_progress;
 use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW, print_json};
 use crate::publish::{PublishRun, apply, load_plan, preview, saved_request};
 
@@ -201,10 +202,10 @@ fn print_comparison(comparison: &ReleaseComparison) {
 /// Shows the live release and what is pending.
 pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) -> Result<ExitStatus, CliError> {
     let OpenSite { publisher, site, context: _context } = OpenSite::open(common, &arguments.site).await?;
-    let status = publisher.status(&site).await?;
+    let (status, shards) = tokio::try_join!(publisher.status(&site), publisher.shard_progress(&site))?;
     drop(publisher);
     if common.json {
-        print_json(&serde_json::json!({ "site": site.name, "status": status }))?;
+        print_json(&serde_json::json!({ "site": site.name, "status": status, "shards": shards }))?;
         return Ok(ExitStatus::Success);
     }
     match &status.live {
@@ -223,6 +224,9 @@ pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) 
     print_unfinished(&status);
     if let Some(lease) = &status.lease {
         outln!("  publish in progress: `{}`", lease.release);
+    }
+    if let Some(shards) = &shards {
+        execution_progress::print(shards);
     }
     Ok(ExitStatus::Success)
 }

@@ -58,6 +58,15 @@ impl EventError {
         }
     }
 
+    /// The name of the error in AWS.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Run(error) => error.error_type(),
+            _ => self.kind().error_type(),
+        }
+    }
+
     /// The kind of the error; of several errors, the kind of the worst one.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -140,6 +149,10 @@ impl EventHandler {
             InvocationEvent::Http(request) => Ok(http_response(&self.answer_webhook(&request, context).await).into()),
             InvocationEvent::Continuation(continuation) => {
                 answer(self.resume(&continuation, context).await).map(EventResponse::from)
+            }
+            InvocationEvent::Task(task) => {
+                let state = Box::pin(self.task(*task, context)).await?;
+                Ok(state.into())
             }
             InvocationEvent::Direct(invocation) => {
                 answer(self.invoke(&invocation, &RunId::new(request_id), context).await).map(EventResponse::from)

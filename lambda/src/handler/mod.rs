@@ -12,11 +12,13 @@
 //! | `run` | [`EventHandler::run`]: one run |
 //! | `resolve`, `github_artifact` | resolve the artifact to a source, and copy a file from GitHub to S3 |
 //! | `self_invoke` | continues a run in another invocation |
+//! | `start_execution`, `execution` | continues a run as an execution of the state machine, and does the tasks of that |
 //! | `status` | reports the state of the run to GitHub |
 //! | `result`, `response` | how the run ended, and the answer for the source of the event |
 
 mod active_run;
 mod event;
+mod execution;
 mod github_artifact;
 mod idempotency;
 mod resolve;
@@ -24,6 +26,7 @@ mod response;
 mod result;
 mod run;
 mod self_invoke;
+mod start_execution;
 mod status;
 mod webhook;
 
@@ -35,8 +38,9 @@ use tidegate_publish::publish::Publisher;
 pub use event::{EventError, EventResponse};
 pub use github_artifact::GithubArtifactError;
 pub use resolve::ResolveError;
-pub use result::{MAX_CONTINUATIONS, RunError, RunResult};
+pub use result::{MAX_CONTINUATIONS, MAX_PLANS, RunError, RunResult, ShardFailure, THROTTLED};
 pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
+pub use start_execution::{StartExecution, StateMachine};
 pub use webhook::{StartedRun, WebhookResponse};
 
 use crate::github::OfflineGithub;
@@ -56,6 +60,8 @@ pub struct EventHandler {
     pub offline_github: Option<Arc<OfflineGithub>>,
     /// Continues runs in other invocations.
     pub self_invoke: Arc<dyn SelfInvoke>,
+    /// Starts executions of the state machine. Without it, one invocation after another publishes.
+    pub executions: Option<Arc<dyn StartExecution>>,
     /// Records every run.
     pub run_log: Arc<dyn RunLog>,
 }

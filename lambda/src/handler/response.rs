@@ -33,6 +33,9 @@ pub(super) fn run_response(result: &RunResult) -> Value {
     match result {
         RunResult::Report(report) => shorten(report),
         RunResult::Superseded(reason) => json!({ "outcome": "superseded", "reason": reason }),
+        RunResult::Distributed { execution, estimate } => {
+            json!({ "outcome": "distributed", "execution": execution, "estimate": estimate })
+        }
         RunResult::Continued { continuations } => json!({ "outcome": "continued", "continuations": continuations }),
     }
 }

@@ -1,12 +1,17 @@
 //! How a run ends, and why it fails.
 
+use std::fmt;
+
 use serde::Serialize;
 use tidegate_core::config::ConfigError;
 use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::lease::ExecutionName;
+use tidegate_core::plan::WriteEstimate;
 use tidegate_core::plugin_failure::PluginFailure;
-use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_core::report::{FailedOperation, Outcome, PublishReport};
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_publish::aws_error::AwsError;
-use tidegate_publish::publish::PublishError;
+use tidegate_publish::publish::{PublishError, ShardSummary};
 
 use super::resolve::ResolveError;
 use crate::run_log::RunEnding;
@@ -18,6 +23,42 @@ use crate::trigger::InvocationError;
 /// about 16 times. The templates and `install` turn that off, but a function may be deployed in another way.
 /// Source: AWS Lambda developer guide, "Use Lambda recursive loop detection to prevent infinite loops".
 pub const MAX_CONTINUATIONS: u32 = 12;
+
+/// Most attempts of an execution to plan a site, each of up to 15 minutes. An execution has a history of at most 25,000
+/// events, of which an attempt takes about 10. Source: AWS Step Functions developer guide, "Service quotas".
+pub const MAX_PLANS: u32 = 1_000;
+
+/// The name of an error after which the state machine repeats a task.
+pub const THROTTLED: &str = "Throttled";
+
+/// What a worker could not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardFailure {
+    /// What is not done.
+    pub summary: Box<ShardSummary>,
+    /// Whether S3 asked for fewer requests, and nothing else failed.
+    pub throttled: bool,
+}
+
+impl From<&ShardSummary> for ShardFailure {
+    fn from(summary: &ShardSummary) -> Self {
+        Self { throttled: summary.throttled, summary: Box::new(summary.clone()) }
+    }
+}
+
+impl fmt::Display for ShardFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShardSummary { shard, phase, failed, skipped, failures, .. } = &*self.summary;
+        write!(f, "shard {shard} of the phase `{phase}`: {failed} operations failed, {skipped} were not tried")?;
+        for FailedOperation { key, operation, why, .. } in failures.iter().take(SHOWN_FAILURES) {
+            write!(f, "; {operation} `{}`: {why}", sanitize_name(key))?;
+        }
+        Ok(())
+    }
+}
+
+/// Most failed operations in a message.
+const SHOWN_FAILURES: usize = 3;
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
@@ -31,6 +72,13 @@ pub enum RunResult {
     Continued {
         /// How many times the run was continued before.
         continuations: u32,
+    },
+    /// An execution of the state machine continues the run.
+    Distributed {
+        /// The execution.
+        execution: ExecutionName,
+        /// How long one process would take, if the plan is made.
+        estimate: Option<WriteEstimate>,
     },
 }
 
@@ -49,6 +97,27 @@ pub enum RunError {
     /// The run could not be continued.
     #[error("the run ran out of time and could not be continued: {0}")]
     SelfInvoke(AwsError),
+    /// The execution of the state machine could not be started.
+    #[error(
+        "the run could not be continued by the state machine: {0}; run `tidegate install`, or set `engine = \"lambda\"` in \
+         `[function]`"
+    )]
+    StartExecution(AwsError),
+    /// A plan was stored for workers, but there is no state machine. This is a bug.
+    #[error("the plan was stored for workers, but there is no state machine, which is a bug in Tidegate")]
+    NoStateMachine,
+    /// An execution of the state machine failed. Contains what Step Functions caught.
+    #[error("the execution failed: {0}")]
+    Execution(String),
+    /// An execution planned the site too often.
+    #[error("the site was not planned after {MAX_PLANS} attempts; give the function more memory, or split the site")]
+    TooManyPlans,
+    /// A worker could not carry out all of its shard.
+    #[error("{0}")]
+    Shard(ShardFailure),
+    /// A task of the state machine got a state that belongs to another one. This is a bug.
+    #[error("a task of the state machine got the state of another one, which is a bug in Tidegate")]
+    WrongTask,
     /// The run was continued too often.
     #[error(
         "the run did not finish after {MAX_CONTINUATIONS} continuations; give the function more memory, or split the site"
@@ -66,11 +135,29 @@ impl RunError {
         match self {
             Self::Publish(error) => error.kind(),
             Self::Resolve(ResolveError::GithubArtifact(error)) => error.kind(),
-            Self::Resolve(ResolveError::Cloud(_)) | Self::SelfInvoke(_) => ErrorKind::Cloud,
-            Self::Config(_) | Self::Resolve(_) | Self::TooManyContinuations | Self::Invocation(_) => {
-                ErrorKind::Configuration
-            }
+            Self::Resolve(ResolveError::Cloud(_))
+            | Self::SelfInvoke(_)
+            | Self::StartExecution(_)
+            | Self::Execution(_)
+            | Self::Shard(_) => ErrorKind::Cloud,
+            Self::Config(_)
+            | Self::Resolve(_)
+            | Self::TooManyContinuations
+            | Self::TooManyPlans
+            | Self::Invocation(_) => ErrorKind::Configuration,
+            Self::NoStateMachine | Self::WrongTask => ErrorKind::Bug,
         }
+    }
+
+    /// The name of the error, by which the state machine decides on retries.
+    #[must_use]
+    pub fn error_type(&self) -> &'static str {
+        let throttled = match self {
+            Self::Shard(failure) => failure.throttled,
+            Self::Publish(error) => error.is_throttled(),
+            _ => false,
+        };
+        if throttled { THROTTLED } else { self.kind().error_type() }
     }
 
     /// The message, with the backtrace and the last log records of a plugin that failed.
@@ -85,6 +172,12 @@ impl RunError {
 }
 
 impl RunResult {
+    /// Whether the run continues elsewhere.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        matches!(self, Self::Continued { .. } | Self::Distributed { .. })
+    }
+
     /// Whether the run failed, wholly or in part, so that a retry may help.
     #[must_use]
     pub fn failed(&self) -> bool {
@@ -98,6 +191,9 @@ impl From<&Result<RunResult, RunError>> for RunEnding {
             Ok(RunResult::Report(report)) => Self::Report(report.clone()),
             Ok(RunResult::Superseded(reason)) => Self::Superseded(reason.clone()),
             Ok(RunResult::Continued { .. }) => Self::Continued,
+            Ok(RunResult::Distributed { execution, estimate }) => {
+                Self::Distributed { execution: execution.as_str().to_owned(), estimate: *estimate }
+            }
             Err(error) => Self::Failed { kind: error.kind(), reason: error.reason() },
         }
     }

@@ -1,23 +1,39 @@
-//! One run: resolves the artifact, publishes it, and continues in another invocation if the time runs out.
+//! One run: resolves the artifact, publishes it, and continues elsewhere if the time of the invocation is too short.
 
 use std::time::Duration;
 
 use tidegate_core::approval::Approval;
+use tidegate_core::config::{FunctionEngine, Site};
+use tidegate_core::lease::ExecutionName;
+use tidegate_core::location::ObjectLocation;
+use tidegate_core::request::PublishRequest;
 use tidegate_publish::CancellationToken;
-use tidegate_publish::publish::PublishError;
+use tidegate_publish::publish::{DistributeWhen, DistributedStart, ExecutionChoice, PublishError, Publisher};
+use tidegate_publish::state::StateError;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::active_run::ActiveRun;
-use super::resolve::{ResolvedSource, resolve};
+use super::resolve::{ResolveError, ResolvedSource, resolve};
 use super::result::{MAX_CONTINUATIONS, RunError, RunResult};
+use super::start_execution::StartExecution;
 use super::{EventHandler, idempotency};
 use crate::context::{CONTINUATION_MARGIN, InvocationContext};
 use crate::run_log::{RunEnding, RunLogEntry};
-use crate::trigger::{CONTINUATION_FORMAT, Continuation, Invocation, RunId, Trigger};
+use crate::trigger::{CONTINUATION_FORMAT, Continuation, ExecutionState, Invocation, RunId, Trigger};
 
 /// Longest time to release the lease of a run that is continued, within [`CONTINUATION_MARGIN`].
 const RELEASE_TIME: Duration = Duration::from_secs(5);
+
+/// What an artifact was resolved to.
+pub(super) enum PreparedRun {
+    /// A request, with the file that was copied from GitHub.
+    Request(Box<PublishRequest>, Option<ObjectLocation>),
+    /// A newer event follows, or came before. Contains the reason.
+    Superseded(String),
+    /// The artifact is still being uploaded.
+    Early(ResolveError),
+}
 
 impl EventHandler {
     /// Runs a trigger, and records and reports the result.
@@ -33,9 +49,16 @@ impl EventHandler {
             self.report_start(&run).instrument(span.clone()).await;
         }
         let result = self.publish(&run).instrument(span).await;
-        let entry = RunLogEntry::new(trigger, id, RunEnding::from(&result), context.now, started.elapsed());
+        self.record_run(&run, &result, started).await;
+        result
+    }
+
+    /// Records how a run ended, and reports it unless the run continues elsewhere.
+    pub(super) async fn record_run(&self, run: &ActiveRun<'_>, result: &Result<RunResult, RunError>, started: Instant) {
+        let ActiveRun { site, trigger, id, context } = *run;
+        let entry = RunLogEntry::new(trigger, id, RunEnding::from(result), context.now, started.elapsed());
         self.run_log.write(&entry);
-        let continued = matches!(result, Ok(RunResult::Continued { .. }));
+        let continued = result.as_ref().is_ok_and(RunResult::continues);
         if let Some(digest) = trigger.delivery.as_ref().filter(|_| !continued) {
             let succeeded = result.as_ref().is_ok_and(|result| !result.failed());
             if let Err(error) = idempotency::end(&self.publisher, site, digest, &id.id, succeeded).await {
@@ -45,61 +68,109 @@ impl EventHandler {
                 tracing::warn!(run = id.id, %error, "records of old deliveries could not be deleted");
             }
         }
-        self.report_end(&run, &result).await;
-        result
+        self.report_end(run, result).await;
     }
 
     async fn publish(&self, run: &ActiveRun<'_>) -> Result<RunResult, RunError> {
-        let ActiveRun { site, trigger, id, context } = *run;
-        let resolved = match resolve(self, site, trigger, context).await {
-            Ok(resolved) => resolved,
-            // The event of the newer object follows, or came before.
-            Err(error) if error.is_replaced() => return Ok(RunResult::Superseded(error.to_string())),
-            // Its assets are still being uploaded.
-            Err(error) if error.is_early() && id.continuations < MAX_CONTINUATIONS => {
-                return self.continue_run(run).await;
-            }
-            Err(error) => return Err(error.into()),
+        let ActiveRun { site, context, .. } = *run;
+        let state_machine = self.state_machine(site);
+        if let (Some(starter), FunctionEngine::StepFunctions) = (state_machine, self.config.function.engine) {
+            return self.start_planning(run, starter).await;
+        }
+        let (request, fetched) = match self.prepare(run).await? {
+            PreparedRun::Request(request, fetched) => (request, fetched),
+            PreparedRun::Superseded(reason) => return Ok(RunResult::Superseded(reason)),
+            PreparedRun::Early(_) if run.id.continuations < MAX_CONTINUATIONS => return self.continue_run(run).await,
+            PreparedRun::Early(error) => return Err(error.into()),
         };
-        let ResolvedSource { source, release, fetched } = resolved;
-        let mut request = trigger.request(source, context.now.milliseconds());
-        if let Some(release) = release {
-            request.release = release.into();
-        }
-        let mut publisher = self.publisher.clone();
-        // Waiting for the lock of another run may take half of the time, so that the other half is left to publish.
-        let remaining = context.continue_at().saturating_duration_since(Instant::now());
-        publisher.lock_timeout = publisher.lock_timeout.min(remaining / 2);
-        publisher.cancel = CancellationToken::new();
+        let publisher = self.publisher_until(context, context.time_left() / 2);
+        let execution = state_machine.map(|starter| starter.name(run.id, &site.name));
         // On the heap: with everything that a publish awaits, it would take much of the stack.
-        let mut publishing = Box::pin(publisher.publish(&request, site, Approval::Policies, None, |_| ()));
-        let mut ended = timeout_at(context.continue_at(), &mut publishing).await;
-        if ended.is_err() {
-            // Drops the requests in flight and releases the lease, so that the next invocation need not wait.
-            publisher.cancel.cancel();
-            ended = timeout(RELEASE_TIME, publishing).await;
-        }
-        match ended {
-            Ok(Err(PublishError::Interrupted)) | Err(_) if id.continuations >= MAX_CONTINUATIONS => {
-                Err(RunError::TooManyContinuations)
-            }
+        let publishing = Box::pin(publish(&publisher, &request, site, execution.as_ref(), context.time_left() / 2));
+        let ended = until_deadline(&publisher, context, publishing).await;
+        let (started, starter) = match (ended, state_machine) {
             // What was written stays: the next invocation finds it by the stored plan and by the site itself.
-            Ok(Err(PublishError::Interrupted)) | Err(_) => self.continue_run(run).await,
-            Ok(report) => {
-                let result = RunResult::Report(Box::new(report?));
+            (Ok(None), None) => return self.continue_run(run).await,
+            (Ok(None), Some(starter)) => return self.start_planning(run, starter).await,
+            // An execution waits without costs.
+            (Err(error), Some(starter)) if is_locked(&error) => return self.start_planning(run, starter).await,
+            (Err(error), _) => return Err(error.into()),
+            (Ok(Some(started)), starter) => (started, starter.zip(execution.as_ref())),
+        };
+        match (started, starter) {
+            (DistributedStart::Finished(report), _) => {
+                let result = RunResult::Report(report);
                 // A retry of a failed run uses the fetched file again.
                 if let Some(fetched) = fetched.filter(|_| !result.failed()) {
                     self.delete_fetched(site, &fetched).await;
                 }
                 Ok(result)
             }
+            (DistributedStart::Started(distributed), Some((starter, execution))) => {
+                let (lease, estimate) = (distributed.lease.clone(), distributed.estimate);
+                let state = super::execution::writing(continuation(run), *request, fetched, distributed);
+                if let Err(error) = starter.start(execution, &state).await {
+                    if error.status.is_some()
+                        && let Err(error) = self.publisher.withdraw(site, &lease).await
+                    {
+                        tracing::warn!(%error, "the lease of the execution could not be released");
+                    }
+                    return Err(RunError::StartExecution(error));
+                }
+                Ok(RunResult::Distributed { execution: execution.clone(), estimate: Some(estimate) })
+            }
+            (DistributedStart::Started(_), None) => Err(RunError::NoStateMachine),
         }
+    }
+
+    /// The state machine, for a site whose publishes can be distributed.
+    fn state_machine(&self, site: &Site) -> Option<&dyn StartExecution> {
+        let distributes = self.config.function.engine.has_state_machine() && site.state.is_some();
+        self.executions.as_deref().filter(|_| distributes)
+    }
+
+    /// Starts an execution that plans the run.
+    async fn start_planning(&self, run: &ActiveRun<'_>, starter: &dyn StartExecution) -> Result<RunResult, RunError> {
+        let execution = starter.name(run.id, &run.site.name);
+        let state = ExecutionState::Plan { run: continuation(run) };
+        starter.start(&execution, &state).await.map_err(RunError::StartExecution)?;
+        Ok(RunResult::Distributed { execution, estimate: None })
+    }
+
+    /// Resolves the artifact of a run to a request.
+    pub(super) async fn prepare(&self, run: &ActiveRun<'_>) -> Result<PreparedRun, RunError> {
+        let ActiveRun { site, trigger, context, .. } = *run;
+        let ResolvedSource { source, release, fetched } = match resolve(self, site, trigger, context).await {
+            Ok(resolved) => resolved,
+            // The event of the newer object follows, or came before.
+            Err(error) if error.is_replaced() => return Ok(PreparedRun::Superseded(error.to_string())),
+            // Its assets are still being uploaded.
+            Err(error) if error.is_early() => return Ok(PreparedRun::Early(error)),
+            Err(error) => return Err(error.into()),
+        };
+        let mut request = trigger.request(source, context.now.milliseconds());
+        if let Some(release) = release {
+            request.release = release.into();
+        }
+        Ok(PreparedRun::Request(Box::new(request), fetched))
+    }
+
+    /// A publisher of one invocation. It waits for the lock of another run at most this long, so that the other half of the
+    /// time is left to publish.
+    pub(super) fn publisher_until(&self, context: InvocationContext, lock_timeout: Duration) -> Publisher {
+        let mut publisher = self.publisher.clone();
+        publisher.lock_timeout = publisher.lock_timeout.min(lock_timeout).min(context.time_left() / 2);
+        publisher.cancel = CancellationToken::new();
+        publisher
     }
 
     /// Continues a run in another invocation.
     async fn continue_run(&self, run: &ActiveRun<'_>) -> Result<RunResult, RunError> {
         let continuations = run.id.continuations;
-        let next = Continuation { format: CONTINUATION_FORMAT, run: run.id.next(), trigger: run.trigger.clone() };
+        if continuations >= MAX_CONTINUATIONS {
+            return Err(RunError::TooManyContinuations);
+        }
+        let next = Continuation { run: run.id.next(), ..continuation(run) };
         self.self_invoke.continue_run(&next).await.map_err(RunError::SelfInvoke)?;
         tracing::info!(run = run.id.id, continuations, margin = ?CONTINUATION_MARGIN, "the run is continued");
         Ok(RunResult::Continued { continuations })
@@ -118,4 +189,47 @@ impl EventHandler {
         let trigger = invocation.trigger(self.config.site(&invocation.site)?)?;
         self.run(&trigger, id, context).await
     }
+}
+
+/// Publishes a site. With an execution, a plan that takes longer than `most` is only stored, for its workers.
+async fn publish(
+    publisher: &Publisher,
+    request: &PublishRequest,
+    site: &Site,
+    execution: Option<&ExecutionName>,
+    most: Duration,
+) -> Result<DistributedStart, PublishError> {
+    let Some(execution) = execution else {
+        let report = publisher.publish(request, site, Approval::Policies, None, |_| ()).await?;
+        return Ok(DistributedStart::Finished(Box::new(report)));
+    };
+    let distribution = ExecutionChoice { execution, within: false, when: DistributeWhen::Takes(most) };
+    publisher.start_distributed(distribution, request, site, Approval::Policies, |_| ()).await
+}
+
+/// Does the work of a publisher; returns nothing if the time of the invocation runs out.
+pub(super) async fn until_deadline<T>(
+    publisher: &Publisher,
+    context: InvocationContext,
+    mut work: impl Future<Output = Result<T, PublishError>> + Unpin,
+) -> Result<Option<T>, PublishError> {
+    let mut ended = timeout_at(context.continue_at(), &mut work).await;
+    if ended.is_err() {
+        // Drops the requests in flight and releases the lease, so that the next invocation need not wait.
+        publisher.cancel.cancel();
+        ended = timeout(RELEASE_TIME, work).await;
+    }
+    match ended {
+        Ok(Err(PublishError::Interrupted)) | Err(_) => Ok(None),
+        Ok(result) => result.map(Some),
+    }
+}
+
+/// Whether another run publishes the site.
+pub(super) fn is_locked(error: &PublishError) -> bool {
+    matches!(error, PublishError::State(StateError::Locked(..) | StateError::Executing { .. }))
+}
+
+fn continuation(run: &ActiveRun<'_>) -> Continuation {
+    Continuation { format: CONTINUATION_FORMAT, run: run.id.clone(), trigger: run.trigger.clone() }
 }

@@ -29,7 +29,7 @@ impl EventHandler {
     /// Reports how a run ended. A continued run stays pending.
     pub(super) async fn report_end(&self, run: &ActiveRun<'_>, result: &Result<RunResult, RunError>) {
         let (state, description) = match result {
-            Ok(RunResult::Continued { .. }) => return,
+            Ok(RunResult::Continued { .. } | RunResult::Distributed { .. }) => return,
             Ok(RunResult::Report(report)) => summary(report),
             Ok(RunResult::Superseded(_)) => (RunState::Success, "superseded by a newer release".to_owned()),
             // An error may name buckets and roles, and a status is as public as its repository.

@@ -58,7 +58,7 @@ impl RunLogEntry {
         match &self.ending {
             RunEnding::Report(report) => matches!(report.outcome, Outcome::Partial | Outcome::Failed),
             RunEnding::Failed { .. } => true,
-            RunEnding::Superseded(_) | RunEnding::Continued => false,
+            RunEnding::Superseded(_) | RunEnding::Continued | RunEnding::Distributed { .. } => false,
         }
     }
 
@@ -69,6 +69,7 @@ impl RunLogEntry {
             RunEnding::Report(report) => json!(report.outcome),
             RunEnding::Superseded(_) => json!(Outcome::Superseded),
             RunEnding::Continued => json!("continued"),
+            RunEnding::Distributed { .. } => json!("distributed"),
             RunEnding::Failed { .. } => json!(Outcome::Failed),
         }
     }
@@ -96,6 +97,10 @@ impl RunLogEntry {
                 RunEnding::Report(report) => drop(fields.insert("report".to_owned(), shorten(report))),
                 RunEnding::Superseded(reason) => drop(fields.insert("reason".to_owned(), json!(reason))),
                 RunEnding::Continued => {}
+                RunEnding::Distributed { execution, estimate } => {
+                    fields.insert("execution".to_owned(), json!(execution));
+                    fields.insert("estimate".to_owned(), json!(estimate));
+                }
                 RunEnding::Failed { kind, reason } => {
                     fields.insert("error-type".to_owned(), json!(kind));
                     fields.insert("reason".to_owned(), json!(reason));

@@ -79,10 +79,11 @@ impl RunLogEntry {
         let outcome = match &self.ending {
             RunEnding::Report(report) => Some(report.outcome),
             RunEnding::Superseded(_) => Some(Outcome::Superseded),
-            RunEnding::Continued | RunEnding::Failed { .. } => None,
+            RunEnding::Continued | RunEnding::Distributed { .. } | RunEnding::Failed { .. } => None,
         };
-        metrics.count("Runs", u64::from(!matches!(self.ending, RunEnding::Continued)));
-        metrics.count("RunsContinued", u64::from(matches!(self.ending, RunEnding::Continued)));
+        let continues = matches!(self.ending, RunEnding::Continued | RunEnding::Distributed { .. });
+        metrics.count("Runs", u64::from(!continues));
+        metrics.count("RunsContinued", u64::from(continues));
         metrics.count("RunsFailed", u64::from(self.failed()));
         metrics.count("RunsDenied", u64::from(matches!(outcome, Some(Outcome::Denied | Outcome::Held))));
         metrics.count("RunsInvalidationPending", u64::from(outcome == Some(Outcome::LiveInvalidationPending)));

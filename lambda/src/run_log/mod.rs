@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_core::config::SiteName;
 use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::plan::WriteEstimate;
 use tidegate_core::report::PublishReport;
 use tidegate_core::timestamp::Timestamp;
 
@@ -57,6 +58,13 @@ pub enum RunEnding {
     Superseded(String),
     /// Another invocation continues the run.
     Continued,
+    /// An execution of the state machine continues the run.
+    Distributed {
+        /// The execution.
+        execution: String,
+        /// How long one process would take, if the plan is made.
+        estimate: Option<WriteEstimate>,
+    },
     /// The run failed before it had a plan. Nothing was changed.
     Failed {
         /// The kind of the error.

@@ -96,6 +96,15 @@ impl Continuation {
         Ok(serde_json::json!({ Self::FIELD: serde_json::to_value(self)? }))
     }
 
+    /// Whether this version of Tidegate made it.
+    pub(super) fn check_format(&self) -> Result<(), String> {
+        if self.format == CONTINUATION_FORMAT {
+            Ok(())
+        } else {
+            Err(format!("its format is {}, not {CONTINUATION_FORMAT}", self.format))
+        }
+    }
+
     pub(super) fn read(continuation: &Value) -> Result<Self, String> {
         match continuation.get("format").and_then(Value::as_u64) {
             Some(format) if format == u64::from(CONTINUATION_FORMAT) => {

@@ -9,6 +9,7 @@
 //! | `envelope` | unwraps SQS and SNS messages |
 //! | `s3_event`, `event_bridge` | read one record, in the form of an S3 notification or of EventBridge |
 //! | `dedupe` | keeps the newest event of each object |
+//! | `execution` | reads a task of the state machine |
 //! | `invocation`, `run_id` | read a direct invocation, or a run that another invocation continues here |
 //! | `match_sites` | matches a stored object against the `staged` and `builds` of each site |
 //! | `artifact_ref` | the result: a [`Trigger`] says which site to publish from which artifact |
@@ -21,6 +22,7 @@ mod artifact_ref;
 mod dedupe;
 mod envelope;
 mod event_bridge;
+mod execution;
 mod http_request;
 mod invocation;
 mod match_sites;
@@ -35,6 +37,7 @@ pub use artifact_ref::{
     AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, ReadingState, Trigger, TriggerCause,
 };
 pub use envelope::EventSource;
+pub use execution::{CaughtError, DistributedPublish, DistributedWork, ExecutionState, ExecutionTask, FailedState};
 pub use http_request::{HttpRequest, HttpRequestError, MAX_PAYLOAD_BYTES};
 pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
@@ -51,6 +54,8 @@ pub enum InvocationEvent {
     Direct(Invocation),
     /// A run that another invocation of the function continues here.
     Continuation(Box<Continuation>),
+    /// A task of the state machine.
+    Task(Box<ExecutionTask>),
     /// An HTTP request from a function URL or an API Gateway.
     Http(HttpRequest),
     /// Events of S3. One bad record does not affect the others.
@@ -74,6 +79,11 @@ pub enum TriggerError {
     /// A continuation comes from another version of Tidegate.
     #[error("cannot continue the run: {0}; another version of Tidegate started it, so start it again")]
     Continuation(String),
+    /// A task of the state machine comes from another version of Tidegate.
+    #[error(
+        "cannot do the task of the state machine: {0}; another version of Tidegate started the execution, so start it again"
+    )]
+    Task(String),
     /// An HTTP request has an invalid form.
     #[error(transparent)]
     Http(#[from] HttpRequestError),
@@ -95,6 +105,10 @@ pub fn read(event: &Value) -> Result<InvocationEvent, TriggerError> {
     if let Some(continuation) = fields.get(Continuation::FIELD) {
         let continuation = Continuation::read(continuation).map_err(TriggerError::Continuation)?;
         return Ok(InvocationEvent::Continuation(Box::new(continuation)));
+    }
+    if let Some(task) = fields.get(ExecutionTask::FIELD) {
+        let task = ExecutionTask::read(task).map_err(TriggerError::Task)?;
+        return Ok(InvocationEvent::Task(Box::new(task)));
     }
     if has("site") {
         return Invocation::read(event).map(InvocationEvent::Direct).map_err(TriggerError::Invocation);

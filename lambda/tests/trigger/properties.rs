@@ -134,7 +134,7 @@ fn read_all(event: &Value) {
             }
         }
         Ok(InvocationEvent::Http(request)) => drop(decide(&config, &request, &secrets(&[]))),
-        Ok(InvocationEvent::Direct(_) | InvocationEvent::Continuation(_)) => {}
+        Ok(InvocationEvent::Direct(_) | InvocationEvent::Continuation(_) | InvocationEvent::Task(_)) => {}
         Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
     }
 }

@@ -93,6 +93,9 @@ pub(crate) struct PublishArguments {
     /// Seconds to wait while another run publishes the site
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) lock_timeout: u64,
+    /// Have the state machine of the function's stack publish, and follow it; the source must be in S3
+    #[arg(long, conflicts_with_all = ["plan", "approve"])]
+    pub(crate) step_functions: bool,
     #[command(flatten)]
     pub(crate) compare: CompareArguments,
 }

@@ -90,7 +90,7 @@ pub(crate) async fn invoke(common: &CommonArguments, arguments: &InvokeArguments
     let self_invoke: Arc<dyn SelfInvoke> = queue.clone();
     let offline_github = context.emulator.is_some().then(|| Arc::new(offline_github));
     let (config, run_log) = (Arc::new(config), runs.clone());
-    let handler = EventHandler { config, publisher, secrets, offline_github, self_invoke, run_log };
+    let handler = EventHandler { config, publisher, secrets, offline_github, self_invoke, executions: None, run_log };
     let invocation =
         || InvocationContext { now: now(), deadline: Instant::now() + Duration::from_secs(arguments.seconds) };
     let response = handler.respond(&event, "local", invocation()).await;
@@ -127,6 +127,7 @@ fn print(response: &Result<EventResponse, EventError>, runs: &[RunLogEntry]) {
         match ending {
             RunEnding::Report(report) => out!("{report}"),
             RunEnding::Superseded(why) => outln!("{site}: superseded: {why}"),
+            RunEnding::Distributed { execution, .. } => outln!("{site}: continued by the execution `{execution}`"),
             RunEnding::Continued => outln!("{site}: time limit reached; continued by another invocation"),
             RunEnding::Failed { kind, reason } => {
                 outln!("{site}: {} ({})\n  {reason}", Outcome::Failed, kind.error_type());
@@ -152,7 +153,7 @@ fn print(response: &Result<EventResponse, EventError>, runs: &[RunLogEntry]) {
 fn run_status(entry: &RunLogEntry) -> ExitStatus {
     match &entry.ending {
         RunEnding::Report(report) => report.outcome.into(),
-        RunEnding::Superseded(_) | RunEnding::Continued => ExitStatus::Success,
+        RunEnding::Superseded(_) | RunEnding::Continued | RunEnding::Distributed { .. } => ExitStatus::Success,
         RunEnding::Failed { kind, .. } => (*kind).into(),
     }
 }
