@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::approval::Approval;
-use tidegate_core::config::{DistributionConfig, DistributionId, OriginPath, Site};
+use tidegate_core::config::{DistributionConfig, DistributionId, FunctionConfig, OriginPath, Site};
 use tidegate_core::finding::Finding;
 use tidegate_core::location::Location;
-use tidegate_core::plan::Plan;
+use tidegate_core::plan::{Plan, WriteEstimate};
 use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::request::{PublishRequest, Revision};
@@ -41,6 +41,8 @@ pub(crate) struct PublishRun<'a> {
     pub(crate) adapt_finding: fn(&mut Finding),
     /// How a held plan is approved, for people.
     pub(crate) how_to_approve: Option<String>,
+    /// The function that publishes the site.
+    pub(crate) function: Option<&'a FunctionConfig>,
 }
 
 impl<'a> PublishRun<'a> {
@@ -55,6 +57,7 @@ impl<'a> PublishRun<'a> {
             approval: Approval::Policies,
             adapt_finding: |_| (),
             how_to_approve: None,
+            function: None,
         }
     }
 
@@ -108,7 +111,9 @@ pub(crate) async fn plan(common: &CommonArguments, arguments: &PlanArguments) ->
         Some(path) => format!("tidegate publish {} --plan {} --approve", site.name, path.display()),
         None => approve_publish(&site),
     };
-    let run = PublishRun { how_to_approve: Some(how_to_approve), ..PublishRun::new(&context, &request, site) };
+    let function = Some(&configuration.config.function).filter(|_| site.builds.is_some() || !site.webhooks.is_empty());
+    let how_to_approve = Some(how_to_approve);
+    let run = PublishRun { how_to_approve, function, ..PublishRun::new(&context, &request, site) };
     preview(common, publisher, run, arguments.out.as_deref()).await
 }
 
@@ -189,7 +194,12 @@ pub(crate) async fn preview(
         write_file(path, "plan", |file| planned.plan.write_to(file))?;
     }
     run.adapt(&mut planned.findings, &mut planned.judgements);
-    let status = show(common, &planned)?;
+    let estimate = planned.estimate().await?;
+    let status = show(common, &planned, estimate.as_ref())?;
+    let distributed = estimate.filter(|estimate| run.function.is_some_and(|function| function.distributes(estimate)));
+    if let Some(estimate) = distributed.filter(|_| !common.json) {
+        outln!("  by the function, Step Functions would carry it out: {estimate}");
+    }
     let verdicts = || planned.judgements.iter().map(Judgement::enforced_verdict);
     if verdicts().any(|verdict| verdict == Verdict::Hold) && verdicts().all(|verdict| verdict != Verdict::Deny) {
         print_how_to_approve(common, &run);
@@ -247,7 +257,11 @@ pub(crate) fn print_report(common: &CommonArguments, report: &PublishReport) -> 
 }
 
 /// Prints a plan with its verdicts. Exits as a publish would if only the policies decide.
-fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<ExitStatus, CliError> {
+fn show(
+    common: &CommonArguments,
+    planned: &PlannedPublish,
+    estimate: Option<&WriteEstimate>,
+) -> Result<ExitStatus, CliError> {
     if common.json {
         print_json(&serde_json::json!({
             "plan": planned.plan,
@@ -258,6 +272,7 @@ fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<ExitStatus
             "observed": planned.observed,
             "usage": planned.usage,
             "milliseconds": planned.milliseconds,
+            "estimate": estimate,
         }))?;
     } else {
         render::plan(&planned.plan);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidegate_core::approval::Approval;
 use tidegate_core::config::FunctionEngine;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::lease::ExecutionName;
 use tidegate_core::location::ObjectLocation;
 use tidegate_core::report::{Outcome, PublishReport};
@@ -23,7 +24,9 @@ use super::event::EventError;
 use super::result::{MAX_PLANS, RunError, RunResult, ShardFailure};
 use super::run::{PreparedRun, is_locked, until_deadline};
 use crate::context::InvocationContext;
-use crate::trigger::{Continuation, DistributedPublish, DistributedWork, ExecutionState, ExecutionTask, FailedState};
+use crate::trigger::{
+    CaughtError, Continuation, DistributedPublish, DistributedWork, ExecutionState, ExecutionTask, FailedState,
+};
 
 /// How long an execution waits before it looks again whether another run has ended, or the artifact is complete.
 const WAIT: Duration = Duration::from_secs(30);
@@ -167,7 +170,7 @@ impl EventHandler {
             }
         }
         self.record_run(&run, &Err(RunError::Execution(why.clone())), started).await;
-        Ok(ExecutionState::Failed { run: continuation.clone(), why })
+        Ok(ExecutionState::Failed { run: continuation.clone(), error: CaughtError { cause: why, ..error } })
     }
 
     /// Records how the execution ended. Returns its last state.
@@ -189,7 +192,11 @@ impl EventHandler {
         self.record_run(run, &Ok(result), started).await;
         let run = continuation.clone();
         if failed {
-            ExecutionState::Failed { run, why: why.unwrap_or_else(|| outcome.to_string()) }
+            let error = ErrorKind::Cloud.error_type().to_owned();
+            ExecutionState::Failed {
+                run,
+                error: CaughtError { error, cause: why.unwrap_or_else(|| outcome.to_string()) },
+            }
         } else {
             ExecutionState::Done { run, outcome, why }
         }

@@ -65,8 +65,8 @@ pub enum ExecutionState {
     Failed {
         /// The run.
         run: Continuation,
-        /// The cause.
-        why: String,
+        /// The cause, with which the execution fails.
+        error: CaughtError,
     },
 }
 

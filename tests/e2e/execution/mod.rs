@@ -174,7 +174,7 @@ async fn a_failed_shard_stops_everything_after_its_phase_and_the_next_run_finish
     let (last, _) = machine.run(&name, state, 2).await;
     machine.function.world.stop_faults();
     assert_eq!(last["next"], json!("failed"));
-    let why = last["why"].as_str().unwrap();
+    let why = last["error"]["Cause"].as_str().unwrap();
     assert!(why.contains("`app.js`") && why.contains("AccessDenied"), "{why}");
     assert_eq!(visible(&machine.function.world.account).await, texts(&before), "no page is written");
     let entries = machine.function.run_log.entries();

@@ -5,12 +5,14 @@
 //! `PutRetentionPolicy`.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::value::RoleArn;
 use crate::architecture::Architecture;
 use crate::arn::Arn;
+use crate::plan::WriteEstimate;
 use crate::sanitize::sanitize_name;
 
 /// Settings of the deployed function. All have defaults.
@@ -251,6 +253,16 @@ impl FunctionEngine {
 }
 
 impl FunctionConfig {
+    /// Whether the function has a plan carried out by Step Functions, if it is made at the beginning of an invocation.
+    #[must_use]
+    pub fn distributes(&self, estimate: &WriteEstimate) -> bool {
+        match self.engine {
+            FunctionEngine::Auto => estimate.duration() > Duration::from_secs(self.timeout.get().into()) / 2,
+            FunctionEngine::Lambda => false,
+            FunctionEngine::StepFunctions => estimate.writes > self.shard_size.get().into(),
+        }
+    }
+
     /// The name of the state machine: `tidegate-publish` for the function `tidegate`. At most 72 of the 80 characters that
     /// Step Functions takes.
     #[must_use]

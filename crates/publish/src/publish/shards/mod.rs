@@ -129,6 +129,20 @@ impl ShardSummary {
     }
 }
 
+impl PlannedPublish {
+    /// How long one process takes to carry it out; nothing for a site without releases, whose publishes are never
+    /// distributed.
+    ///
+    /// # Errors
+    /// [`PublishError`] if earlier releases cannot be read.
+    pub async fn estimate(&self) -> Result<Option<WriteEstimate>, PublishError> {
+        match &self.releases {
+            Some(releases) => Ok(Some(start::estimate(&self.plan, releases).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
 impl Publisher {
     /// Plans a site, and stores the plan as shards if it is large. Otherwise it is published as by [`Publisher::publish`]. `on_plan` sees the plan before anything is written.
     ///

@@ -140,7 +140,7 @@ async fn announce(
 }
 
 /// How long one process takes for a plan, by the rate of the last release that was measured.
-pub(in super::super) async fn estimate(plan: &Plan, releases: &Releases) -> Result<WriteEstimate, PublishError> {
+pub(super) async fn estimate(plan: &Plan, releases: &Releases) -> Result<WriteEstimate, PublishError> {
     let estimate = WriteEstimate::new(plan, None);
     if estimate.duration() < WORTH_READING {
         return Ok(estimate);
