@@ -33,6 +33,9 @@ fn differences(path: &str, before: Option<&Value>, after: Option<&Value>, found:
         }
         return;
     }
+    if let (Some(old), Some(new)) = (before.and_then(document), after.and_then(document)) {
+        return differences(path, Some(&old), Some(&new), found);
+    }
     let (old, new) = (before.and_then(text), after.and_then(text));
     let is_short = (before.is_none() || old.is_some()) && (after.is_none() || new.is_some());
     let missing = || Some("none".to_owned());
@@ -41,6 +44,11 @@ fn differences(path: &str, before: Option<&Value>, after: Option<&Value>, found:
         before: if is_short { old.or_else(missing) } else { None },
         after: if is_short { new.or_else(missing) } else { None },
     });
+}
+
+/// The JSON document in a text, such as the definition of a state machine.
+fn document(value: &Value) -> Option<Value> {
+    serde_json::from_str(value.as_str()?).ok().filter(Value::is_object)
 }
 
 /// Whether an object is a call of an intrinsic function, whose value is not known.
@@ -75,6 +83,8 @@ mod tests {
         assert_eq!(shown(json!("a"), json!("x".repeat(81))), ["P"]);
         assert_eq!(shown(json!({ "Ref": "A" }), json!({ "Ref": "B" })), ["P"]);
         assert_eq!(shown(json!([{ "a": 1 }]), json!([])), ["P"]);
+        assert_eq!(shown(json!(r#"{"a":{"b":8}}"#), json!(r#"{"a":{"b":9}}"#)), ["P.a.b 8 → 9"]);
+        assert_eq!(shown(json!(r#"{"a":{"b":8}}"#), json!("text")), [r#"P {"a":{"b":8}} → text"#]);
         assert_eq!(shown(json!("same"), json!("same")), ["P"], "a reference that may change");
     }
 }
