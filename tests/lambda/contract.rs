@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate_core::config::FunctionConfig;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_iam::policies;
 use tidegate_tests::World;
@@ -101,7 +102,8 @@ impl LambdaFixture {
         let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
         let publisher = policies::site(&site, ACCOUNT_ID, &[]).document.compact().unwrap();
         world.account.iam().create_role("publisher", &trust, &[("site", &publisher)]).unwrap();
-        let execution = policies::lambda(&[&site], ACCOUNT_ID, "us-east-1", NAME).document.compact().unwrap();
+        let settings = FunctionConfig { name: NAME.to_owned().try_into().unwrap(), ..FunctionConfig::default() };
+        let execution = policies::lambda(&[&site], ACCOUNT_ID, "us-east-1", &settings).document.compact().unwrap();
         world.account.iam().create_user("function", &[("execution", &execution)]).unwrap();
         let credentials = world.account.iam().create_access_key("function").unwrap().credentials();
 

@@ -24,7 +24,7 @@ def client(service):
 
 
 s3, iam, sqs, logs, functions = (client(name) for name in ("s3", "iam", "sqs", "logs", "lambda"))
-stacks, metrics, events = (client(name) for name in ("cloudformation", "cloudwatch", "events"))
+stacks, metrics, events, states = (client(name) for name in ("cloudformation", "cloudwatch", "events", "stepfunctions"))
 # Fields that change without a change to the resource, or differ between two equal resources.
 VOLATILE = {"ResponseMetadata", "RevisionId", "LastModified", "LastModifiedTime", "CreationTime", "CreateDate", "RoleId"}
 VOLATILE |= {name + suffix for name in ("State", "LastUpdateStatus") for suffix in ("", "Reason", "ReasonCode")}
@@ -109,6 +109,16 @@ def function(name):
     }
 
 
+def state_machine(arn):
+    found = states.describe_state_machine(stateMachineArn=arn)
+    return {
+        "type": found["type"],
+        "role": found["roleArn"],
+        "definition": json.loads(found["definition"]),
+        "tags": states.list_tags_for_resource(resourceArn=arn)["tags"],
+    }
+
+
 def executed(change_set):
     """Whether a change set was executed, or cannot be: AWS deletes it then."""
     return change_set.get("ExecutionStatus") != "AVAILABLE"
@@ -126,6 +136,9 @@ def state():
         "dashboards": [one["DashboardName"] for one in metrics.list_dashboards()["DashboardEntries"]],
         "rules": sorted(one["Name"] for one in events.list_rules()["Rules"]),
         "functions": {one["FunctionName"]: function(one["FunctionName"]) for one in functions.list_functions()["Functions"]},
+        "state-machines": {
+            one["name"]: state_machine(one["stateMachineArn"]) for one in states.list_state_machines()["stateMachines"]
+        },
         "roles": {one["RoleName"]: role(one["RoleName"]) for one in iam.list_roles()["Roles"]},
         "queues": {url.rsplit("/", 1)[1]: queue(url) for url in sqs.list_queues().get("QueueUrls", [])},
         "logs": {one["logGroupName"]: one.get("retentionInDays") for one in groups},

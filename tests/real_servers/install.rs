@@ -202,8 +202,16 @@ fn installs_updates_and_uninstalls_in_ministack() {
     assert_eq!(failure, "arn:aws:sqs:us-east-1:000000000000:publisher-dead-letters");
     assert_eq!(created["logs"]["/aws/lambda/publisher"], 30);
     assert_eq!(created["queues"]["publisher-dead-letters"]["attributes"]["MessageRetentionPeriod"], "1209600");
-    let alarms = ["publisher-dead-letters", "publisher-dropped", "publisher-errors", "publisher-throttles"];
-    assert_eq!(created["alarms"], json!(alarms));
+    let alarms = ["dead-letters", "dropped", "errors", "executions-failed", "executions-timed-out", "throttles"];
+    assert_eq!(created["alarms"], json!(alarms.map(|alarm| format!("publisher-{alarm}"))));
+    let machine = &created["state-machines"]["publisher-publish"];
+    assert_eq!(machine["type"], "STANDARD");
+    assert_eq!(machine["role"], "arn:aws:iam::000000000000:role/publisher-state-machine");
+    assert_eq!(machine["tags"][0], json!({ "key": "tidegate", "value": "publisher" }));
+    let function = machine.pointer("/definition/States/Plan/Parameters/FunctionName").unwrap();
+    assert_eq!(function, "arn:aws:lambda:us-east-1:000000000000:function:publisher");
+    let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:publisher-publish";
+    assert_eq!(installed["outputs"]["StateMachineArn"], machine);
     assert_eq!(created["dashboards"], json!(["publisher"]));
     assert_eq!(created["rules"], json!(["publisher-blog-staged", "publisher-docs-builds"]));
     assert_eq!(created["roles"]["theirs"], before["roles"]["theirs"]);
@@ -235,11 +243,17 @@ fn installs_updates_and_uninstalls_in_ministack() {
     // Other memory and retention, one site less, no webhook: only the differences are changed.
     let (kept, _) = CONFIGURATION.split_once("\n[[site]]\nname = \"blog\"").unwrap();
     let (kept, _) = kept.split_once("\n[[site.webhook]]").unwrap();
-    account.configure(&kept.replace("name = \"publisher\"", "name = \"publisher\"\nmemory = 256\nlog-retention = 90"));
+    account.configure(
+        &kept.replace("name = \"publisher\"", "name = \"publisher\"\nmemory = 256\nlog-retention = 90\nworkers = 20"),
+    );
     let report = account.report(&[&INSTALL[..], &["--dry-run"]].concat());
     let function = report["changes"].as_array().unwrap().iter().find(|one| one["resource"] == "Function").unwrap();
     let memory = json!({ "name": "MemorySize", "before": "1024", "after": "256" });
     assert!(function["properties"].as_array().unwrap().contains(&memory), "{function}");
+    let machine = report["changes"].as_array().unwrap().iter().find(|one| one["resource"] == "StateMachine").unwrap();
+    let workers = "DefinitionString.States.Write pages.MaxConcurrency";
+    let workers = json!({ "name": workers, "before": "8", "after": "20" });
+    assert!(machine["properties"].as_array().unwrap().contains(&workers), "{machine}");
     let found = actions(&account.report(&INSTALL));
     for removed in ["PublisherTidegateBlog", "UploadsBlogStaged", "Url", "UrlCalled", "UrlInvoked"] {
         assert!(found.contains(&(removed.to_owned(), "remove".to_owned())), "{removed}: {found:?}");
@@ -249,6 +263,8 @@ fn installs_updates_and_uninstalls_in_ministack() {
     assert_eq!(changed["functions"]["publisher"]["configuration"]["MemorySize"], 256);
     assert_eq!(changed["functions"]["publisher"]["url"], Value::Null);
     assert_eq!(changed["logs"]["/aws/lambda/publisher"], 90);
+    let machine = &changed["state-machines"]["publisher-publish"];
+    assert_eq!(machine.pointer("/definition/States/Write pages/MaxConcurrency"), Some(&json!(20)));
     assert!(changed["roles"]["tidegate-blog"].is_null() && !changed["roles"]["theirs"].is_null());
     assert_eq!(account.report(&INSTALL)["changes"], json!([]));
 
@@ -280,6 +296,7 @@ fn installs_updates_and_uninstalls_in_moto() {
     assert_eq!(created["stacks"], json!({ "publisher": "CREATE_COMPLETE" }));
     assert_eq!(created["functions"]["publisher"]["configuration"]["Runtime"], "provided.al2023");
     assert_eq!(created["dashboards"], json!(["publisher"]));
+    assert_eq!(created["state-machines"]["publisher-publish"]["definition"]["StartAt"], "Next step");
     assert_eq!(created["notifications"], before["notifications"]);
     assert_eq!(account.report(&INSTALL)["changes"], json!([]), "a second run changes nothing");
     assert_eq!(account.state(&[]), created);
@@ -288,7 +305,7 @@ fn installs_updates_and_uninstalls_in_moto() {
     assert_eq!(account.state(&[])["functions"]["publisher"]["configuration"]["MemorySize"], 256);
     account.report(&["uninstall", "--yes"]);
     let after = account.state(&[]);
-    for kind in ["stacks", "functions", "roles", "queues", "rules", "dashboards", "logs"] {
+    for kind in ["stacks", "functions", "state-machines", "roles", "queues", "rules", "dashboards", "logs"] {
         assert_eq!(after[kind], before[kind], "{kind}");
     }
 }

@@ -7,12 +7,12 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_core::config::{Config, Site};
+use tidegate_core::config::{Config, FunctionConfig, Site};
 use tidegate_emulator::LocalAws;
 use tidegate_iam::document::{Partition, PolicyLimit};
 use tidegate_iam::policies::{
     BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, SessionTags, UploadPlace, caller, lambda, site,
-    upload_grant, uploader,
+    state_machine, upload_grant, uploader,
 };
 
 use tidegate_tests::skipped::skipped;
@@ -89,7 +89,8 @@ fn grants() -> Vec<Grant> {
     let mut all: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
     all.extend([
         caller(&named, ACCOUNT, SessionTags::Transitive),
-        lambda(&named, ACCOUNT, "us-east-1", "tidegate"),
+        lambda(&named, ACCOUNT, "us-east-1", &FunctionConfig::default()),
+        state_machine(&named, ACCOUNT, "us-east-1", &FunctionConfig::default()),
         uploader(&Partition::default(), &staging),
         upload_grant(
             &Partition::default(),

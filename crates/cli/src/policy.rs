@@ -10,7 +10,7 @@ use tidegate_iam::changes::{
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
     CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, SessionTags, TrustedIdentity, UploadPlace, caller, edge,
-    lambda, site, trust, upload_grant, uploader_guard, with_queues,
+    lambda, site, trust, upload_grant, uploader_guard,
 };
 
 use crate::apply_changes::{ChangeRun, warn_of_boundaries, warn_of_root};
@@ -65,10 +65,10 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let output = PolicyOutput::of_sites(common, output, &sites(&configuration, &[])?).await?;
             configuration.config.set_default_partition(&output.partition);
             let sites = sites(&configuration, &[])?;
-            let function = function.as_ref().unwrap_or(&configuration.config.function.name).as_str();
+            let mut settings = configuration.config.function.clone();
+            settings.name = function.clone().unwrap_or(settings.name);
             let region = common.region.as_deref().unwrap_or("us-east-1");
-            let grant = lambda(&sites, &output.account, region, function);
-            let grant = with_queues(grant, &configuration.config.function.queues);
+            let grant = lambda(&sites, &output.account, region, &settings);
             output.finish(vec![grant], attach).await
         }
         PolicyCommand::Uploader(arguments) => upload(common, arguments).await,

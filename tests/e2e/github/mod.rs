@@ -75,7 +75,7 @@ async fn function_of(text: String) -> Function {
     let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
     let site = policies::site(docs, ACCOUNT_ID, &[]).document.compact().unwrap();
     iam.create_role("publisher", &trust, &[("site", &site)]).unwrap();
-    let execution = policies::lambda(&[docs], ACCOUNT_ID, "us-east-1", "tidegate").document.compact().unwrap();
+    let execution = policies::lambda(&[docs], ACCOUNT_ID, "us-east-1", &config.function).document.compact().unwrap();
     iam.create_user("function", &[("execution", &execution)]).unwrap();
     let credentials = iam.create_access_key("function").unwrap().credentials();
     let stored = json!({ "webhook": SECRET, "token": TOKEN }).to_string();

@@ -8,6 +8,7 @@ mod format;
 mod queue;
 mod s3_sync;
 mod site;
+mod state_machine;
 mod trust;
 mod trusted_arn;
 mod uploader;
@@ -22,12 +23,12 @@ pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, parse_statement, p
 pub use ci_publisher::{CiPublisher, CiPublisherError};
 pub use edge::edge;
 pub use format::GrantFormat;
-pub use queue::with_queues;
 pub use s3_sync::S3Sync;
 pub use site::{SessionTags, caller, dead_letters, lambda, site};
+pub use state_machine::state_machine;
 pub use trust::{
     GitHubRepository, TrustError, TrustedIdentity, TrustedJobs, trust, trust_account, trust_ci_role, trust_role,
-    trust_service,
+    trust_service, trust_state_machine,
 };
 pub use trusted_arn::{TrustedArn, TrustedArnError, trust_people};
 pub use uploader::{UploadPlace, upload_grant, uploader, uploader_guard};

@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 
 use tidegate_core::arn::object_arn;
-use tidegate_core::config::{PluginReference, SecretReference, SignatureReference, Site, Webhook};
+use tidegate_core::config::{FunctionConfig, PluginReference, SecretReference, SignatureReference, Site, Webhook};
 use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
 use tidegate_core::location::{Bucket, Source};
 use tidegate_core::policy_document::STORE_ACTIONS;
 use tidegate_core::release::bodies;
 
 use super::Grant;
+use super::queue::receive_messages;
+use super::state_machine::StateMachinePlace;
 use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribution_arn, objects_arn};
 use crate::stack::PACKAGES;
 
@@ -268,9 +270,10 @@ pub fn dead_letters(function: &str) -> String {
     format!("{function}-dead-letters")
 }
 
-/// The execution role of the function with this name, in this region.
+/// The execution role of a function in this region.
 #[must_use]
-pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> Grant {
+pub fn lambda(sites: &[&Site], account: &str, region: &str, config: &FunctionConfig) -> Grant {
+    let function = config.name.as_str();
     let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
     let mut statements = publishing(sites, account, SessionTags::None);
     let logs = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*");
@@ -290,6 +293,12 @@ pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> G
     );
     let webhooks = sites.iter().flat_map(|site| &site.webhooks);
     statements.extend(secrets(webhooks, &partition, region, account));
+    if config.engine.has_state_machine() {
+        let name = &config.state_machine();
+        let place = StateMachinePlace { partition: &partition, region, account, name };
+        statements.extend(place.started_by_the_function());
+    }
+    statements.extend(receive_messages(&config.queues));
     Grant::policy(
         &format!("{function}-execution"),
         "Execution role of the function: reads builds, stores state and assumes publisher roles; it cannot write a site",

@@ -1,7 +1,9 @@
 //! The CloudWatch alarms of a function. Sources: AWS Lambda developer guide, "Types of metrics for Lambda functions"; SQS
-//! developer guide, "Available CloudWatch metrics".
+//! developer guide, "Available CloudWatch metrics"; Step Functions developer guide, "Monitoring Step Functions metrics using
+//! Amazon CloudWatch".
 
 use serde::Serialize;
+use tidegate_core::config::FunctionConfig;
 
 use crate::policies::dead_letters;
 
@@ -14,7 +16,7 @@ pub struct Alarm {
     pub description: &'static str,
     /// Its name in a template.
     pub label: &'static str,
-    /// The namespace of the metric: `AWS/Lambda`, `AWS/SQS`.
+    /// The namespace of the metric: `AWS/Lambda`, `AWS/SQS`, `AWS/States`.
     pub namespace: &'static str,
     /// The metric.
     pub metric: &'static str,
@@ -31,6 +33,8 @@ pub enum AlarmDimension {
     FunctionName,
     /// The dead-letter queue.
     QueueName,
+    /// The state machine.
+    StateMachineArn,
 }
 
 impl AlarmDimension {
@@ -40,12 +44,14 @@ impl AlarmDimension {
         match self {
             Self::FunctionName => "FunctionName",
             Self::QueueName => "QueueName",
+            Self::StateMachineArn => "StateMachineArn",
         }
     }
 }
 
-/// The alarms of a function.
-pub(super) fn alarms(function: &str) -> Vec<Alarm> {
+/// The alarms of a function. There is none on aborted executions: a person aborts them.
+pub(super) fn alarms(config: &FunctionConfig) -> Vec<Alarm> {
+    let function = config.name.as_str();
     let of_function = |label, metric, description| Alarm {
         name: format!("{function}-{label}"),
         description,
@@ -55,7 +61,7 @@ pub(super) fn alarms(function: &str) -> Vec<Alarm> {
         statistic: "Sum",
         dimension: AlarmDimension::FunctionName,
     };
-    vec![
+    let mut alarms = vec![
         of_function(
             "errors",
             "Errors",
@@ -76,5 +82,25 @@ pub(super) fn alarms(function: &str) -> Vec<Alarm> {
             statistic: "Maximum",
             dimension: AlarmDimension::QueueName,
         },
-    ]
+    ];
+    if config.engine.has_state_machine() {
+        let of_executions = |label, metric, description| Alarm {
+            namespace: "AWS/States",
+            dimension: AlarmDimension::StateMachineArn,
+            ..of_function(label, metric, description)
+        };
+        alarms.extend([
+            of_executions(
+                "executions-failed",
+                "ExecutionsFailed",
+                "Executions of the state machine failed; the execution has the reason",
+            ),
+            of_executions(
+                "executions-timed-out",
+                "ExecutionsTimedOut",
+                "Executions of the state machine did not end within a day",
+            ),
+        ]);
+    }
+    alarms
 }

@@ -13,6 +13,7 @@ use super::role::StackRole;
 use super::settings::{
     ALARM_PERIOD, DEAD_LETTER_SECONDS, DESCRIPTION, FUNCTION_DESCRIPTION, HANDLER, RUNTIME, SITE_ROLE_PREFIX,
 };
+use super::state_machine::{StateMachine, definition};
 use super::trusted_principals::{PARAMETERS, TrustParameter, conditional_statements};
 use super::upload::UploadTrigger;
 use crate::changes::TAG;
@@ -65,6 +66,9 @@ pub(super) fn template(stack: &Stack) -> Result<String, PolicyDocumentError> {
     core(&mut resources, stack);
     if stack.url {
         url(&mut resources);
+    }
+    if let Some(machine) = &stack.state_machine {
+        state_machine(&mut resources, machine, stack)?;
     }
     let mut publishers = Vec::new();
     for publisher in &stack.publishers {
@@ -233,6 +237,22 @@ fn core(resources: &mut Resources, stack: &Stack) {
     );
 }
 
+fn state_machine(resources: &mut Resources, machine: &StateMachine, stack: &Stack) -> Result<(), PolicyDocumentError> {
+    role(resources, "StateMachineRole", &machine.role, stack, &[])?;
+    let mut properties = json!({
+        "StateMachineName": machine.name,
+        "StateMachineType": "STANDARD",
+        "RoleArn": arn("StateMachineRole"),
+        "Tags": tags(stack),
+    });
+    // As a text: CloudFormation may pass numbers in an object on as texts.
+    if let Some(members) = properties.as_object_mut() {
+        members.insert("DefinitionString".to_owned(), substitute_json(&definition(stack)));
+    }
+    resources.put("StateMachine", "AWS::StepFunctions::StateMachine", properties);
+    Ok(())
+}
+
 /// The function URL. Since October 2025 a caller needs two permissions.
 /// Source: AWS Lambda developer guide, "Control access to Lambda function URLs".
 fn url(resources: &mut Resources) {
@@ -296,6 +316,7 @@ fn alarm(resources: &mut Resources, alarm: &Alarm, stack: &Stack) {
     let value = match alarm.dimension {
         AlarmDimension::QueueName => json!({ "Fn::GetAtt": ["DeadLetters", "QueueName"] }),
         AlarmDimension::FunctionName => reference("Function"),
+        AlarmDimension::StateMachineArn => reference("StateMachine"),
     };
     let mut properties = json!({
         "AlarmName": alarm.name,
@@ -324,6 +345,7 @@ fn output_values(stack: &Stack, publishers: &[(String, &StackRole)]) -> Value {
             OutputValue::FunctionArn => arn("Function"),
             OutputValue::FunctionUrl => json!({ "Fn::GetAtt": ["Url", "FunctionUrl"] }),
             OutputValue::DeadLetterQueueUrl => reference("DeadLetters"),
+            OutputValue::StateMachineArn => reference("StateMachine"),
             OutputValue::Text(text) => substitute(Value::String(text)),
         };
         values.insert(output.key.to_owned(), json!({ "Description": output.description, "Value": value }));

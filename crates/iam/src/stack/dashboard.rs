@@ -1,4 +1,4 @@
-//! The CloudWatch dashboard of a function: its runs by site, the function itself, and its dead-letter queue.
+//! The CloudWatch dashboard of a function: its runs by site, the function itself, its dead-letter queue and its state machine.
 //!
 //! The metrics in the namespace `Tidegate` are those that the function writes into its log. Source of the format: Amazon
 //! CloudWatch API reference, "Dashboard body structure and syntax".
@@ -110,6 +110,14 @@ pub(super) fn dashboard(stack: &Stack) -> Value {
     widgets.graph("Concurrent invocations", "Maximum", &[of_function("ConcurrentExecutions")]);
     let messages = json!(["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]);
     widgets.graph("Events that failed after all retries", "Maximum", &[messages]);
+    if let Some(machine) = &stack.state_machine {
+        let arn = stack.arn("states", &format!("stateMachine:{}", machine.name));
+        let of_machine = |name: &str| json!(["AWS/States", name, "StateMachineArn", arn]);
+        let ends = ["Started", "Succeeded", "Failed", "TimedOut", "Aborted"];
+        let ends = ends.map(|end| of_machine(&format!("Executions{end}")));
+        widgets.graph("Executions of the state machine", "Sum", &ends);
+        widgets.graph("Duration of an execution", "Maximum", &[of_machine("ExecutionTime")]);
+    }
     widgets.end_row(6);
     let query = format!(
         "SOURCE '{}' | filter message = \"run\" | fields @timestamp, site, outcome, release, milliseconds, reason | sort @timestamp desc | limit {LAST_RUNS}",

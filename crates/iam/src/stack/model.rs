@@ -7,6 +7,7 @@ use tidegate_core::location::Location;
 use super::account_region::AccountRegion;
 use super::alarm::{Alarm, alarms};
 use super::role::{StackRole, add_publisher, execution_role};
+use super::state_machine::StateMachine;
 use super::upload::{UploadTrigger, upload_triggers};
 use crate::document::{Partition, PolicyDocumentError, PolicyLimit};
 use crate::policies::dead_letters;
@@ -41,6 +42,9 @@ pub struct Stack {
     pub function: FunctionConfig,
     /// The function's execution role; not part of the stack where the configuration names an existing one.
     pub execution_role: StackRole,
+    /// The state machine that has plans carried out in shards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_machine: Option<StateMachine>,
     /// The roles that publish sites.
     pub publishers: Vec<StackRole>,
     /// Publisher roles of other accounts.
@@ -98,6 +102,7 @@ impl Stack {
         let partition = with_role.map(|site| site.partition()).unwrap_or_default();
         let mut stack = Self {
             place: place.clone(),
+            state_machine: StateMachine::new(&sites, place, &partition, &config.function),
             partition,
             function: config.function.clone(),
             execution_role: execution_role(&sites, place, &config.function),
@@ -109,7 +114,7 @@ impl Stack {
             url: config.sites.iter().any(|site| !site.webhooks.is_empty()),
             sites: config.sites.iter().map(|site| site.name.clone()).collect(),
             state: config.state.clone(),
-            alarms: alarms(name),
+            alarms: alarms(&config.function),
         };
         let account = function_account(config, place)?;
         let execution_role = stack.execution_role_arn();
@@ -154,7 +159,8 @@ impl Stack {
     }
 
     fn check_limits(&self) -> Result<(), StackError> {
-        for role in self.own_execution_role().into_iter().chain(&self.publishers) {
+        let machine = self.state_machine.as_ref().map(|machine| &machine.role);
+        for role in self.own_execution_role().into_iter().chain(machine).chain(&self.publishers) {
             let mut length = 0;
             for policy in &role.policies {
                 length += PolicyLimit::Role.length(&policy.document.compact()?);

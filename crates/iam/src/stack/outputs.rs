@@ -12,6 +12,8 @@ pub(super) enum OutputValue {
     FunctionUrl,
     /// The URL of the dead-letter queue.
     DeadLetterQueueUrl,
+    /// The ARN of the state machine.
+    StateMachineArn,
     /// A text.
     Text(String),
 }
@@ -36,6 +38,14 @@ pub(super) fn outputs(stack: &Stack) -> Vec<StackOutput> {
     }
     let role = OutputValue::Text(stack.execution_role_arn());
     outputs.push(output("execution_role_arn", "ExecutionRoleArn", "ARN of the function's execution role", role));
+    if stack.state_machine.is_some() {
+        outputs.push(output(
+            "state_machine_arn",
+            "StateMachineArn",
+            "ARN of the state machine that has plans carried out in shards",
+            OutputValue::StateMachineArn,
+        ));
+    }
     outputs.push(output(
         "dead_letter_queue_url",
         "DeadLetterQueueUrl",

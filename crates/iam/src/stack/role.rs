@@ -6,7 +6,7 @@ use tidegate_core::iam_name::{MAX_NAME, fitted};
 
 use super::account_region::AccountRegion;
 use crate::document::PolicyDocument;
-use crate::policies::{lambda, site as site_grant, trust_role, trust_service, with_queues};
+use crate::policies::{lambda, site as site_grant, trust_role, trust_service};
 
 /// A role with its inline policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,7 +35,7 @@ pub struct RolePolicy {
 /// The execution role.
 pub(super) fn execution_role(sites: &[&Site], place: &AccountRegion, config: &FunctionConfig) -> StackRole {
     let function = config.name.as_str();
-    let grant = with_queues(lambda(sites, place.account(), place.region(), function), &config.queues);
+    let grant = lambda(sites, place.account(), place.region(), config);
     StackRole {
         name: fitted(&grant.name, MAX_NAME),
         path: "/".to_owned(),

@@ -9,6 +9,7 @@ use super::model::Stack;
 use super::outputs::{OutputValue, outputs};
 use super::role::StackRole;
 use super::settings::{ALARM_PERIOD, DEAD_LETTER_SECONDS, FUNCTION_DESCRIPTION, HANDLER, RUNTIME};
+use super::state_machine::{StateMachine, definition, function_arn};
 use super::trusted_principals::{dynamic_statements, variables};
 use super::upload::UploadTrigger;
 use crate::changes::TAG;
@@ -23,6 +24,9 @@ const LANGUAGE: &str = ">= 1.3";
 /// The ARN of the function.
 const FUNCTION: &str = "aws_lambda_function.tidegate.arn";
 
+/// The ARN of the state machine.
+const STATE_MACHINE: &str = "aws_sfn_state_machine.publish.arn";
+
 pub(super) fn template(stack: &Stack) -> String {
     let mut file = HclBody::default();
     head(&mut file, stack);
@@ -34,6 +38,9 @@ pub(super) fn template(stack: &Stack) -> String {
     core(&mut file, stack);
     if stack.url {
         url(&mut file);
+    }
+    if let Some(machine) = &stack.state_machine {
+        state_machine(&mut file, machine, stack);
     }
     for publisher in &stack.publishers {
         file.comment(&publisher.description);
@@ -177,6 +184,24 @@ fn core(file: &mut HclBody, stack: &Stack) {
     resource(file, "aws_lambda_function_recursion_config", "recursion", recursion);
 }
 
+fn state_machine(file: &mut HclBody, machine: &StateMachine, stack: &Stack) {
+    file.comment(&machine.role.description);
+    policy_document(&machine.role.trust, "trust_state_machine", file);
+    role(file, "state_machine", &machine.role, stack);
+    let mut body = HclBody::default();
+    body.line("name", &quoted(&machine.name));
+    body.line("type", &quoted("STANDARD"));
+    body.line("role_arn", "aws_iam_role.state_machine.arn");
+    tag(&mut body, stack);
+    body.line("depends_on", "[aws_iam_role_policy.state_machine]");
+    let mut content = HclBody::default();
+    let function = function_arn(stack);
+    let text = |text: &str| if text == function { FUNCTION.to_owned() } else { quoted(text) };
+    put_members(&definition(stack), &text, &mut content);
+    body.group("definition = jsonencode({", content, "})");
+    resource(file, "aws_sfn_state_machine", "publish", body);
+}
+
 /// The function URL. Since October 2025 a caller needs two permissions.
 /// Source: AWS Lambda developer guide, "Control access to Lambda function URLs".
 fn url(file: &mut HclBody) {
@@ -203,11 +228,34 @@ fn literal(value: &Value) -> String {
         Value::Array(values) => format!("[{}]", values.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Value::Object(members) => {
             let members: Vec<String> =
-                members.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
+                members.iter().map(|(name, value)| format!("{} = {}", member(name), literal(value))).collect();
             format!("{{ {} }}", members.join(", "))
         }
         Value::String(text) => quoted(text),
         other => other.to_string(),
+    }
+}
+
+/// The name of a member of an object, quoted unless it is an identifier.
+fn member(name: &str) -> String {
+    let is_identifier = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if is_identifier { name.to_owned() } else { quoted(name) }
+}
+
+/// Adds the members of an object, each on lines of its own. `text` writes texts.
+fn put_members(object: &Value, text: &impl Fn(&str) -> String, body: &mut HclBody) {
+    for (name, value) in object.as_object().into_iter().flatten() {
+        let name = member(name);
+        match value {
+            Value::Object(_) => {
+                let mut inner = HclBody::default();
+                put_members(value, text, &mut inner);
+                body.group(&format!("{name} = {{"), inner, "}");
+            }
+            Value::Array(values) => body.list(&name, values.iter().map(literal).collect()),
+            Value::String(value) => body.line(&name, &text(value)),
+            other => body.line(&name, &literal(other)),
+        }
     }
 }
 
@@ -259,6 +307,7 @@ fn alarm(file: &mut HclBody, alarm: &Alarm, stack: &Stack) {
     let value = match alarm.dimension {
         AlarmDimension::QueueName => "aws_sqs_queue.dead_letters.name",
         AlarmDimension::FunctionName => "aws_lambda_function.tidegate.function_name",
+        AlarmDimension::StateMachineArn => STATE_MACHINE,
     };
     let mut body = HclBody::default();
     body.line("alarm_name", &quoted(&alarm.name));
@@ -300,6 +349,7 @@ fn put_outputs(file: &mut HclBody, stack: &Stack) {
             OutputValue::FunctionArn => FUNCTION.to_owned(),
             OutputValue::FunctionUrl => "aws_lambda_function_url.url.function_url".to_owned(),
             OutputValue::DeadLetterQueueUrl => "aws_sqs_queue.dead_letters.url".to_owned(),
+            OutputValue::StateMachineArn => STATE_MACHINE.to_owned(),
             OutputValue::Text(text) => quoted(text),
         };
         put(output.name, &value, output.description);

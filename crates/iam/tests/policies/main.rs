@@ -8,13 +8,13 @@ mod lint_trust;
 mod trust_subjects;
 
 use serde_json::Value;
-use tidegate_core::config::{Config, Site};
+use tidegate_core::config::{Config, FunctionConfig, Site};
 use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
     BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, SessionTags, TrustedJobs, UploadPlace, caller,
-    edge, lambda, public, site, trust, trust_account, trust_people, trust_service, upload_grant, uploader,
-    uploader_guard, website_url,
+    edge, lambda, public, site, state_machine, trust, trust_account, trust_people, trust_service, upload_grant,
+    uploader, uploader_guard, website_url,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -98,7 +98,8 @@ fn all_grants() -> Vec<Grant> {
     let mut grants: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
     grants.extend([
         caller(&named, ACCOUNT, SessionTags::Transitive),
-        lambda(&named, ACCOUNT, "eu-west-1", "tidegate"),
+        lambda(&named, ACCOUNT, "eu-west-1", &FunctionConfig::default()),
+        state_machine(&named, ACCOUNT, "eu-west-1", &FunctionConfig::default()),
         uploader(&partition, &staging),
         uploader_guard(&partition, &staging),
         upload_grant(
@@ -196,7 +197,7 @@ fn site_policy_allows_only_what_the_configuration_uses() {
 fn execution_role_assumes_publishers_and_writes_no_site() {
     let sites = sites();
     let with_roles: Vec<&Site> = sites.iter().take(2).collect();
-    let text = lambda(&with_roles, ACCOUNT, "eu-west-1", "tidegate").document.compact().unwrap();
+    let text = lambda(&with_roles, ACCOUNT, "eu-west-1", &FunctionConfig::default()).document.compact().unwrap();
     assert!(text.contains("role/tidegate-docs") && text.contains("role/tidegate-blog"));
     assert!(!text.contains("docs.acme.com") && !text.contains("blog.acme.com"), "{text}");
     // The function's package includes its plugins; `tidegate package` reads them as the caller.
@@ -343,8 +344,11 @@ fn arns_of_sites_without_a_role_have_the_partition_of_the_region() {
     let mut config = Config::parse(&text).unwrap();
     config.set_default_partition(&Partition::of_region("cn-north-1"));
     let all: Vec<&Site> = config.sites.iter().collect();
-    let mut grants =
-        vec![caller(&all, ACCOUNT, SessionTags::Transitive), lambda(&all, ACCOUNT, "cn-north-1", "publisher")];
+    let mut grants = vec![
+        caller(&all, ACCOUNT, SessionTags::Transitive),
+        lambda(&all, ACCOUNT, "cn-north-1", &config.function),
+        state_machine(&all, ACCOUNT, "cn-north-1", &config.function),
+    ];
     grants.extend(all.iter().map(|one| site(one, ACCOUNT, &[])));
     for grant in grants {
         let document = grant.document.compact().unwrap();

@@ -9,6 +9,7 @@
 mod edge_template;
 mod owners;
 mod settings;
+mod state_machine;
 mod templates;
 mod uploads;
 

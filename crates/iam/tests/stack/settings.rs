@@ -14,6 +14,8 @@ fn defaults_apply_without_the_table() {
     assert_eq!(function.name.as_str(), "tidegate");
     assert_eq!(function.architecture.as_str(), "x86_64");
     assert_eq!((function.memory.get(), function.timeout.get(), function.log_retention.get()), (1024, 900, 30));
+    assert!(function.engine.has_state_machine());
+    assert_eq!((function.workers.get(), function.shard_size.get()), (8, 4_000));
     assert_eq!((function.retries.get(), function.event_age.get(), function.alarm_topic), (2, 21_600, None));
 }
 
@@ -29,6 +31,9 @@ fn invalid_values_and_unknown_fields_are_refused() {
         ("timeout = 59", "`timeout` must be 60 to 900 seconds"),
         ("timeout = 901", "not 901"),
         ("log-retention = 31", "unsupported `log-retention` of 31 days; available: 1, 3, 5, 7, 14, 30"),
+        ("engine = \"glue\"", "expected one of `auto`, `lambda`, `step-functions`"),
+        ("workers = 0", "`workers` must be 1 to 1000 shards, not 0"),
+        ("shard-size = 99", "`shard-size` must be 100 to 10000 operations, not 99"),
         ("retries = 3", "`retries` must be 0 to 2 times"),
         ("queues = [\"builds\"]", "invalid queue `builds`"),
         ("queues = [\"arn:aws:sns:eu-west-1:123456789012:builds\"]", "invalid queue"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, QueueArn, Site};
 use tidegate_iam::document::{DocumentKind, PolicyLimit, lint};
-use tidegate_iam::policies::{Grant, GrantFormat, TrustedArn, lambda, site, trust_people, with_queues};
+use tidegate_iam::policies::{Grant, GrantFormat, TrustedArn, lambda, site, state_machine, trust_people};
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, StackError};
 
 use super::{ACCOUNT, REGION, cloudformation, config, deployed, of_kind, stack, template_stack, terraform};
@@ -13,8 +13,10 @@ use super::{ACCOUNT, REGION, cloudformation, config, deployed, of_kind, stack, t
 /// The policies that `tidegate policy` prints for the function and for every site with a role.
 fn grants(config: &Config) -> Vec<Grant> {
     let sites: Vec<&Site> = config.sites.iter().collect();
-    let execution = lambda(&sites, ACCOUNT, REGION, config.function.name.as_str());
-    let mut grants = vec![with_queues(execution, &config.function.queues)];
+    let mut grants = vec![
+        lambda(&sites, ACCOUNT, REGION, &config.function),
+        state_machine(&sites, ACCOUNT, REGION, &config.function),
+    ];
     grants.extend(config.sites.iter().filter(|one| one.role.is_some()).map(|one| site(one, ACCOUNT, &[])));
     grants
 }
@@ -60,7 +62,7 @@ fn terraform_has_the_policies_of_the_policy_command() {
             .collect()
     };
     let printed = GrantFormat::Terraform.write(&grants(&config())).unwrap();
-    assert_eq!(documents(&printed).len(), 5);
+    assert_eq!(documents(&printed).len(), 6);
     pretty_assertions::assert_eq!(documents(&template), documents(&printed));
 }
 
@@ -70,7 +72,8 @@ fn a_known_account_gives_the_roles_of_the_template() {
     let known = stack(&config, &AccountRegion::known(ACCOUNT, REGION));
     let template = deployed(&cloudformation(&template_stack(&config)));
     for (_, role) in of_kind(&template, "AWS::IAM::Role") {
-        let mut roles = std::iter::once(&known.execution_role).chain(&known.publishers);
+        let machine = known.state_machine.as_ref().map(|machine| &machine.role);
+        let mut roles = std::iter::once(&known.execution_role).chain(machine).chain(&known.publishers);
         let expected = roles.find(|known| role["RoleName"] == known.name).unwrap();
         assert_eq!(role["AssumeRolePolicyDocument"], json!(expected.trust));
         assert_eq!(role["Policies"].as_array().unwrap().len(), expected.policies.len());
@@ -81,7 +84,7 @@ fn a_known_account_gives_the_roles_of_the_template() {
 fn publisher_roles_trust_only_the_execution_role_and_can_be_shared() {
     let template = deployed(&cloudformation(&template_stack(&config())));
     let roles = of_kind(&template, "AWS::IAM::Role");
-    assert_eq!(roles.len(), 4, "the execution role, one that two sites share, and two others");
+    assert_eq!(roles.len(), 5, "two of the function, one that two sites share, and two others");
     for (name, role) in roles {
         let trust = &role["AssumeRolePolicyDocument"];
         assert_eq!(lint(&trust.to_string(), DocumentKind::Trust, PolicyLimit::Trust), [], "{name}");
@@ -89,6 +92,10 @@ fn publisher_roles_trust_only_the_execution_role_and_can_be_shared() {
         let statement = trust.pointer("/Statement/0").unwrap();
         if name == "ExecutionRole" {
             assert_eq!(statement["Principal"]["Service"], "lambda.amazonaws.com");
+            continue;
+        }
+        if name == "StateMachineRole" {
+            assert_eq!(statement["Principal"]["Service"], "states.amazonaws.com");
             continue;
         }
         let execution_role = format!("arn:aws:iam::{ACCOUNT}:role/publisher-execution");
@@ -129,7 +136,7 @@ fn settings_are_in_both_templates() {
     assert_eq!(template["Resources"]["Retries"]["Properties"]["MaximumRetryAttempts"], 2);
     assert_eq!(template["Resources"]["Log"]["Properties"]["RetentionInDays"], 30);
     let alarms = of_kind(&template, "AWS::CloudWatch::Alarm");
-    assert_eq!(alarms.len(), 4);
+    assert_eq!(alarms.len(), 6);
     assert!(alarms.iter().all(|(_, alarm)| alarm["AlarmActions"][0].as_str().unwrap().ends_with(":on-call")));
     let text = terraform(&stack);
     for line in [
@@ -203,7 +210,7 @@ fn the_function_has_a_url_only_for_webhooks() {
 #[test]
 fn publisher_roles_can_be_excluded() {
     let excluded = Stack::new(&config(), &AccountRegion::at_deployment(None), Publishers::Excluded).unwrap();
-    assert_eq!(of_kind(&cloudformation(&excluded), "AWS::IAM::Role").len(), 1);
+    assert_eq!(of_kind(&cloudformation(&excluded), "AWS::IAM::Role").len(), 2);
     assert!(!terraform(&excluded).contains("publisher_"));
 }
 
@@ -253,7 +260,7 @@ fn names_in_templates_are_unique() {
     let config = Config::parse(&names.map(site).concat()).unwrap();
     let stack = template_stack(&config);
     let template = cloudformation(&stack);
-    assert_eq!(of_kind(&template, "AWS::IAM::Role").len(), 5);
+    assert_eq!(of_kind(&template, "AWS::IAM::Role").len(), 6);
     assert_eq!(of_kind(&template, "AWS::Events::Rule").len(), 4);
     assert_eq!(of_kind(&template, "AWS::Lambda::Permission").len(), 4);
     let text = terraform(&stack);
@@ -317,11 +324,12 @@ fn parameters_let_people_and_accounts_assume_the_publisher_roles() {
         let expected = trust_people(&people).document.value().unwrap();
         let set = with_parameters(&template, parameters);
         let roles = of_kind(&set, "AWS::IAM::Role");
-        assert_eq!(roles.len(), 4);
+        assert_eq!(roles.len(), 5);
         for (name, role) in roles {
             let statements = role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap();
             let more = deployed(&Value::Array(statements[1..].to_vec()));
-            let people = if name == "ExecutionRole" { json!([]) } else { expected["Statement"].clone() };
+            let is_publisher = name.starts_with("Publisher");
+            let people = if is_publisher { expected["Statement"].clone() } else { json!([]) };
             pretty_assertions::assert_eq!(with_single_items(&more), with_single_items(&people), "{name}");
         }
     }
@@ -355,13 +363,21 @@ fn outputs_name_what_others_need() {
         "PublisherTidegateDocsArn",
         "PublisherTidegateHookedArn",
         "StateLocation",
+        "StateMachineArn",
     ];
     assert_eq!(names, expected);
     assert_eq!(outputs["StateLocation"]["Value"], "s3://acme-artifacts/tidegate/");
     let url = "https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/publisher";
     assert_eq!(deployed(&outputs["DashboardUrl"]["Value"]), url);
     let terraform = terraform(&stack);
-    for name in ["function_url", "execution_role_arn", "publisher_role_arns", "dashboard_url", "state_location"] {
+    for name in [
+        "function_url",
+        "execution_role_arn",
+        "state_machine_arn",
+        "publisher_role_arns",
+        "dashboard_url",
+        "state_location",
+    ] {
         assert!(terraform.contains(&format!("output \"{name}\" {{")), "{name}");
     }
 }
@@ -431,11 +447,11 @@ fn templates_have_the_boundary_and_the_existing_execution_role() {
     let stack = template_stack(&config);
     let template = deployed(&cloudformation(&stack));
     let roles = of_kind(&template, "AWS::IAM::Role");
-    assert_eq!(roles.len(), 3, "the publisher roles");
+    assert_eq!(roles.len(), 4, "the publisher roles, and that of the state machine");
     assert!(roles.iter().all(|(_, one)| one["PermissionsBoundary"] == boundary));
     assert_eq!(of_kind(&template, "AWS::Lambda::Function")[0].1["Role"], role);
     assert!(template["Resources"]["ExecutionRole"].is_null(), "{template}");
     let text = terraform(&stack);
-    assert_eq!(text.matches("permissions_boundary").count(), 3);
+    assert_eq!(text.matches("permissions_boundary").count(), 4);
     assert!(text.contains(role) && !text.contains("aws_iam_role.execution"), "{text}");
 }

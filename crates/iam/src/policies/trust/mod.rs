@@ -202,3 +202,19 @@ pub fn trust_service(service: &str) -> Grant {
         .because("TrustService", "to trust the service that runs the function");
     grant("Trusts a service", statement)
 }
+
+/// Trusts Step Functions on behalf of one state machine, and of no other that could be given the role. The ARN of a Map
+/// Run has a label after the name.
+///
+/// Source: AWS Step Functions developer guide, "Creating an IAM role for your state machine", "Prevent cross-service
+/// confused deputy issue".
+#[must_use]
+pub fn trust_state_machine(partition: &Partition, account: &str, region: &str, name: &str) -> Grant {
+    let arn = format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}");
+    let statement = Statement::allow(["sts:AssumeRole"], [])
+        .of(Principal::Service("states.amazonaws.com".to_owned()))
+        .when("StringEquals", "aws:SourceAccount", [account.to_owned()])
+        .when("ArnLike", "aws:SourceArn", [arn.clone(), format!("{arn}/*")])
+        .because("TrustStateMachine", "to trust Step Functions for this state machine, and for no other");
+    grant("Trusts a state machine", statement)
+}
