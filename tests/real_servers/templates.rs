@@ -1,5 +1,6 @@
-//! Templates checked by third-party tools: cfn-lint with the AWS schemas, parliament for every policy, and Terraform's formatter,
-//! as HashiCorp's module for Node and as `terraform` or `tofu` where installed. Workflow files are checked by actionlint.
+//! Templates checked by third-party tools: cfn-lint with the AWS schemas, parliament for every policy, asl-validator for state
+//! machines, and Terraform's formatter, as HashiCorp's module for Node and as `terraform` or `tofu` where installed. Workflow files
+//! are checked by actionlint.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ const CONFIGURATIONS: [(&str, &str); 6] = [
         retries = 0
         event-age = 60
         alarm-topic = "arn:aws:sns:us-east-1:123456789012:on-call"
+        workers = 1000
         queues = ["arn:aws:sqs:us-east-1:123456789012:builds.fifo", "arn:aws:sqs:us-east-1:123456789012:builds"]
         [[site]]
         name = "docs"
@@ -122,6 +124,9 @@ fn edges() -> [(String, EdgeSpec); 2] {
     [("an edge".to_owned(), spec), ("an edge with headers, without error pages".to_owned(), with_headers)]
 }
 
+/// The definition of the state machine in a CloudFormation template.
+const DEFINITION: &str = "/Resources/StateMachine/Properties/DefinitionString";
+
 /// Templates as files, by name.
 fn write_templates(format: TemplateFormat, extension: &str) -> (TempDir, Vec<(String, PathBuf)>) {
     let directory = TempDir::new().unwrap();
@@ -156,17 +161,25 @@ fn cfn_lint_has_no_findings() {
             command.args(["--regions", "us-east-1", "--include-checks", "I", "--"]).arg(file).output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     };
+    // A definition is only checked as a text without functions.
+    let (_, first) = files.swap_remove(0);
+    let mut template: Value = serde_json::from_str(&std::fs::read_to_string(&first).unwrap()).unwrap();
+    let text = resolved(template.pointer(DEFINITION).unwrap());
+    *template.pointer_mut(DEFINITION).unwrap() = text;
+    std::fs::write(&first, serde_json::to_string_pretty(&template).unwrap()).unwrap();
+    files.push(("a state machine".to_owned(), first));
     for (name, file) in &files {
         let output = lint(file);
         let found: Vec<&str> = output.lines().filter(|line| is_finding(line)).collect();
         assert_eq!(found, Vec::<&str>::new(), "{name}");
     }
-    // An invalid template is reported.
-    let (_, first) = files.swap_remove(0);
-    let broken = std::fs::read_to_string(first).unwrap().replace("\"MemorySize\"", "\"Memory\"");
-    let file = directory.path().join("broken.json");
-    std::fs::write(&file, broken).unwrap();
-    assert!(lint(&file).lines().any(is_finding));
+    // Invalid templates are reported.
+    for (from, to) in [("\"MemorySize\"", "\"Memory\""), ("\\\"SecondsPath\\\"", "\\\"SecondPath\\\"")] {
+        let broken = serde_json::to_string(&template).unwrap().replace(from, to);
+        let file = directory.path().join("broken.json");
+        std::fs::write(&file, broken).unwrap();
+        assert!(lint(&file).lines().any(is_finding), "{to}");
+    }
 }
 
 /// Whether a linter does not know an action because it is newer than the linter's list: `sts:GetScopedCredentials` was
@@ -222,6 +235,34 @@ fn parliament_has_no_findings_in_templates() {
     let mut found = findings(&python, "parliament", &documents);
     found.retain(|finding| !(finding.contains("UNKNOWN_ACTION") && is_new_action(finding)));
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn asl_validator_accepts_the_state_machines() {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/node/node_modules/.bin/asl-validator");
+    if !program.exists() {
+        let reason = "the linters are not installed; run `scripts/servers install linters`";
+        return skipped("asl_validator_accepts_the_state_machines", reason);
+    }
+    let directory = TempDir::new().unwrap();
+    let check = |definition: &str| {
+        let file = directory.path().join("definition.json");
+        std::fs::write(&file, definition).unwrap();
+        let output = Command::new(&program).arg("--json-path").arg(file).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), text)
+    };
+    for (name, stack) in stacks() {
+        let text = TemplateFormat::CloudFormation.write(&stack).unwrap();
+        let template: Value = serde_json::from_str(&text).unwrap();
+        let definition = resolved(template.pointer(DEFINITION).unwrap());
+        let definition = definition.as_str().unwrap();
+        let (valid, output) = check(definition);
+        assert!(valid, "{name}: {output}");
+        for (from, to) in [("\"Default\":\"Failed\"", "\"Default\":\"Lost\""), ("\"SecondsPath\"", "\"SecondPath\"")] {
+            assert!(!check(&definition.replace(from, to)).0, "{name}: {to}");
+        }
+    }
 }
 
 #[test]
