@@ -57,17 +57,22 @@ const SECRET: &str = "the secret of this hook";
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
 
 /// An account of ministack with the function.
-struct InstalledLambda {
-    server: Server,
-    s3: aws_sdk_s3::Client,
+pub(crate) struct InstalledLambda {
+    pub(crate) server: Server,
+    pub(crate) s3: aws_sdk_s3::Client,
     client: aws_sdk_lambda::Client,
     sqs: aws_sdk_sqs::Client,
-    directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 impl InstalledLambda {
     /// Installs the function with the binary; `None` where ministack is not installed.
     async fn new(test: &str) -> Option<Self> {
+        Self::with_configuration(test, CONFIGURATION).await
+    }
+
+    /// Installs the function with a configuration.
+    pub(crate) async fn with_configuration(test: &str, configuration: &str) -> Option<Self> {
         let server = Server::start("ministack", |port| vec![port.to_string()]);
         let server = server.map_err(|reason| skipped(test, &reason)).ok()?;
         let config = server.configuration("test", "test");
@@ -84,8 +89,8 @@ impl InstalledLambda {
         }
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         secrets.create_secret().name("repo/github.com/acme/docs").secret_string(SECRET).send().await.unwrap();
-        std::fs::write(lambda.directory.path().join("tidegate.toml"), CONFIGURATION).unwrap();
-        std::fs::copy(package(CONFIGURATION), lambda.directory.path().join("function.zip")).unwrap();
+        std::fs::write(lambda.directory.path().join("tidegate.toml"), configuration).unwrap();
+        std::fs::copy(package(configuration), lambda.directory.path().join("function.zip")).unwrap();
         lambda.run(&["install", "--zip", "function.zip", "--yes"]);
         // ministack does not set these variables for its functions.
         let endpoint = lambda.server.endpoint();
@@ -102,7 +107,7 @@ impl InstalledLambda {
         Some(lambda)
     }
 
-    fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.server.command(self.directory.path(), "test").args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
@@ -114,7 +119,7 @@ impl InstalledLambda {
     }
 
     /// Removes the notifications of the bucket, so that uploads no longer invoke the function.
-    async fn remove_notifications(&self) {
+    pub(crate) async fn remove_notifications(&self) {
         let empty = NotificationConfiguration::builder().build();
         let request = self.s3.put_bucket_notification_configuration().bucket("artifacts");
         request.notification_configuration(empty).send().await.unwrap();

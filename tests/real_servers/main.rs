@@ -9,6 +9,7 @@
 )]
 
 mod aws_cli;
+mod executions;
 mod function;
 mod install;
 mod install_faults;

@@ -2,6 +2,7 @@
 //! run and wherever they die.
 
 mod credentials;
+mod interleavings;
 mod kills;
 mod lease;
 mod paused;
@@ -500,4 +501,22 @@ async fn failures_of_shards_are_kept_for_people_until_the_next_release() {
     assert_eq!(finish(&world, &publish).await.unwrap().outcome, Outcome::Live);
     assert!(!state_files(&world.account, "releases/").iter().any(|name| name.contains(".failures/")));
     assert_tidy(&world.account).await;
+}
+
+#[tokio::test]
+async fn a_worker_sends_few_requests_beside_its_writes() {
+    let (world, mut publish) = set_up(SourceKind::Prefix).await;
+    publish.publisher.shard_operations = 100;
+    let run = started(&publish).await;
+    let mut beside = BTreeSet::new();
+    for phase in ShardPhase::ALL {
+        for task in run.tasks(phase) {
+            world.clear_requests();
+            let summary = execute(&publish, &task).await.unwrap();
+            assert!(summary.is_done() && summary.done > 1, "{summary:?}");
+            beside.insert(world.faults.calls().len() as u64 - summary.done);
+        }
+    }
+    // The index, the results so far, the shard, the lease twice, credentials, the result. A redirect is not copied.
+    assert!(beside.iter().all(|requests| *requests <= 8), "{beside:?}");
 }

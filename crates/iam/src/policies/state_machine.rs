@@ -52,7 +52,7 @@ impl StateMachinePlace<'_> {
 /// The lists of shards of a site, which an execution reads: the items of its Map Runs.
 fn shard_lists(site: &Site) -> Option<String> {
     let state = site.state_root()?;
-    Some(format!("{}/shards-*.json", objects_arn(&site.partition(), &state)))
+    Some(format!("{}.shards/*.json", objects_arn(&site.partition(), &state)))
 }
 
 /// The role of the state machine of a function in this region.

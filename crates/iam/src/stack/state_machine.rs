@@ -175,8 +175,8 @@ pub(super) fn definition(stack: &Stack) -> Value {
         let members = json!({ "OutputPath": "$.Payload", "Catch": catch(GIVE_UP, "$.error"), "Next": NEXT });
         tasks.step(step, members)
     };
-    // The first error stays in the state, also if this task fails.
-    let give_up = json!({ "ResultPath": null, "Catch": catch(FAILED, "$.second_error"), "Next": FAILED });
+    // Its answer says more about the error. The first error stays in the state if this task fails.
+    let give_up = json!({ "OutputPath": "$.Payload", "Catch": catch(FAILED, "$.second_error"), "Next": FAILED });
     let mut states = Map::new();
     let mut put = |name: &str, state: Value| drop(states.insert(name.to_owned(), state));
     put(NEXT, json!({ "Type": "Choice", "Choices": following, "Default": FAILED }));

@@ -215,7 +215,7 @@ fn roles_allow_what_the_state_machine_does() {
         ("InvokeFunction", json!(FUNCTION)),
         ("StartMapRuns", json!(machine)),
         ("FollowMapRuns", json!([format!("{executions}:*"), format!("{executions}/*")])),
-        ("ReadShardLists", json!("arn:aws:s3:::acme-artifacts/tidegate/*/shards-*.json")),
+        ("ReadShardLists", json!("arn:aws:s3:::acme-artifacts/tidegate/*.shards/*.json")),
         ("UseStateKey", json!(key)),
     ];
     assert_eq!(statements(&role.policies[0].document), expected.map(|(sid, on)| (sid.to_owned(), on)));

@@ -1,0 +1,216 @@
+//! Large publishes by the state machine in ministack, with the real function: an upload, the command line, killed workers, a
+//! second trigger in the middle, and an execution that a person stops.
+//!
+//! ministack is reliable for the states that the definition uses, for errors of the function and for stopped executions. It
+//! checks no permissions, and starts every child of a Distributed Map in this process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use futures::{StreamExt as _, stream};
+
+use crate::function::InstalledLambda;
+
+/// Objects of a build: 12 shards.
+const OBJECTS: usize = 600;
+
+const CONFIGURATION: &str = r#"
+state = "s3://artifacts/tidegate/"
+
+[function]
+timeout = 60
+engine = "step-functions"
+shard-size = 100
+workers = 3
+
+[[site]]
+name = "docs"
+builds = "s3://artifacts/builds/docs/"
+target = "s3://site/docs/"
+role = "arn:aws:iam::000000000000:role/tidegate-docs"
+publish-on-upload = true
+lease-seconds = 10
+keep = { releases = 9, days = 0 }
+"#;
+
+/// An account with the function and its state machine.
+struct Account {
+    lambda: InstalledLambda,
+    executions: aws_sdk_sfn::Client,
+}
+
+/// A build: half of it are pages.
+fn build(text: &str) -> BTreeMap<String, String> {
+    (0..OBJECTS)
+        .map(|at| {
+            let extension = if at % 2 == 0 { "html" } else { "js" };
+            (format!("{at:04}.{extension}"), format!("{text} {at}"))
+        })
+        .collect()
+}
+
+impl Account {
+    async fn new(test: &str) -> Option<Self> {
+        let lambda = InstalledLambda::with_configuration(test, CONFIGURATION).await?;
+        let executions = aws_sdk_sfn::Client::new(&lambda.server.configuration("test", "test"));
+        Some(Self { lambda, executions })
+    }
+
+    /// Uploads a build as a folder; the marker last, which starts the publish.
+    async fn upload(&self, name: &str, files: &BTreeMap<String, String>) {
+        let put = |key: String, body: String| {
+            let key = format!("builds/docs/{name}/{key}");
+            self.lambda.s3.put_object().bucket("artifacts").key(key).body(body.into_bytes().into()).send()
+        };
+        let puts = stream::iter(files).map(|(key, body)| put(key.clone(), body.clone()));
+        puts.buffer_unordered(8).for_each(|put| async { drop(put.unwrap()) }).await;
+        put(".ready".to_owned(), String::new()).await.unwrap();
+    }
+
+    async fn site(&self) -> BTreeMap<String, String> {
+        let mut pages = self.lambda.s3.list_objects_v2().bucket("site").prefix("docs/").into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            keys.extend(page.unwrap().contents().iter().map(|object| object.key().unwrap().to_owned()));
+        }
+        let get = |key: String| async move {
+            let object = self.lambda.s3.get_object().bucket("site").key(&key).send().await.unwrap();
+            let body = object.body.collect().await.unwrap().to_vec();
+            (key.trim_start_matches("docs/").to_owned(), String::from_utf8(body).unwrap())
+        };
+        stream::iter(keys).map(get).buffer_unordered(8).collect().await
+    }
+
+    /// The executions, newest first: ARN and status.
+    async fn executions(&self) -> Vec<(String, ExecutionStatus)> {
+        let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:tidegate-publish";
+        let listed = self.executions.list_executions().state_machine_arn(machine).send().await.unwrap();
+        let mut executions: Vec<_> = listed.executions.into_iter().collect();
+        executions.sort_by_key(|execution| std::cmp::Reverse(execution.start_date));
+        executions.into_iter().map(|execution| (execution.execution_arn, execution.status)).collect()
+    }
+
+    /// Waits until there are so many executions and the newest one has ended. Returns its ARN and its status.
+    async fn ended(&self, count: usize) -> (String, ExecutionStatus) {
+        let mut executions = Vec::new();
+        for _ in 0..1_200 {
+            executions = self.executions().await;
+            if let Some((arn, status)) = executions.first()
+                && executions.len() == count
+                && *status != ExecutionStatus::Running
+            {
+                return (arn.clone(), status.clone());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("{count} executions expected, not {executions:?}");
+    }
+
+    /// Waits until workers have stored so many results.
+    async fn results(&self, count: usize) {
+        for _ in 0..1_200 {
+            let listed = self.lambda.s3.list_objects_v2().bucket("artifacts").prefix("tidegate/docs/releases/");
+            let page = listed.send().await.unwrap();
+            let results = page.contents().iter().filter(|object| object.key().unwrap().contains(".results/"));
+            if results.count() >= count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no {count} results");
+    }
+
+    /// Files of releases that matter only while an execution runs.
+    async fn left(&self) -> Vec<String> {
+        let listed = self.lambda.s3.list_objects_v2().bucket("artifacts").prefix("tidegate/docs/releases/");
+        let page = listed.send().await.unwrap();
+        let keys = page.contents().iter().map(|object| object.key().unwrap().to_owned());
+        keys.filter(|key| key.contains(".results/") || key.contains(".failures/")).collect()
+    }
+
+    /// Kills the processes of the function.
+    fn kill_workers(&self) -> usize {
+        let endpoint = format!("AWS_ENDPOINT_URL={}", self.lambda.server.endpoint());
+        let mut killed = 0;
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let is_bootstrap = std::fs::read_link(process.path().join("exe"))
+                .is_ok_and(|exe| exe.file_name().is_some_and(|name| Path::new(name).starts_with("bootstrap")));
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            let ours = environment.split(|byte| *byte == 0).any(|entry| entry == endpoint.as_bytes());
+            if is_bootstrap && ours {
+                let id = process.file_name();
+                let status = std::process::Command::new("kill").arg("-9").arg(id).status().unwrap();
+                killed += usize::from(status.success());
+            }
+        }
+        killed
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_and_the_command_line_publish_by_executions_in_ministack() {
+    let Some(account) = Account::new("an_upload_and_the_command_line_publish_by_executions_in_ministack").await else {
+        return;
+    };
+    let one = build("one");
+    account.upload("one", &one).await;
+    let (arn, status) = account.ended(1).await;
+    let described = account.executions.describe_execution().execution_arn(&arn).send().await.unwrap();
+    assert_eq!(status, ExecutionStatus::Succeeded, "{described:?}");
+    assert!(described.output().unwrap().contains("\"live\""), "{described:?}");
+    assert_eq!(account.site().await, one);
+    assert_eq!(account.left().await, Vec::<String>::new());
+    // From a laptop: the same state machine, followed to its end.
+    account.lambda.remove_notifications().await;
+    let two = build("two");
+    account.upload("two", &two).await;
+    let publish =
+        ["publish", "docs", "--from", "s3://artifacts/builds/docs/two/", "--release", "two", "--step-functions"];
+    let text = account.lambda.run(&publish);
+    assert!(text.contains("docs: execution `arn:aws:states:") && text.contains("docs: live"), "{text}");
+    assert_eq!(account.site().await, two);
+    assert_eq!(account.executions().await.len(), 2);
+    let text = account.lambda.run(&["status", "docs"]);
+    assert!(text.contains("two") && !text.contains("in progress"), "{text}");
+    // A rollback is an ordinary publish.
+    account.lambda.run(&["rollback", "docs"]);
+    assert_eq!(account.site().await, one);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_workers_a_second_trigger_and_a_stopped_execution_lose_nothing_in_ministack() {
+    let test = "killed_workers_a_second_trigger_and_a_stopped_execution_lose_nothing_in_ministack";
+    let Some(account) = Account::new(test).await else { return };
+    let builds = ["one", "two", "three", "four"].map(build);
+    let [one, two, three, four] = &builds;
+    account.upload("one", one).await;
+    assert_eq!(account.ended(1).await.1, ExecutionStatus::Succeeded);
+    // Workers are killed in the middle: the execution fails, and the release before stays live.
+    account.upload("two", two).await;
+    account.results(4).await;
+    assert!(account.kill_workers() > 0);
+    let (arn, status) = account.ended(2).await;
+    let described = account.executions.describe_execution().execution_arn(&arn).send().await.unwrap();
+    assert_eq!(status, ExecutionStatus::Failed, "{described:?}");
+    assert!(account.lambda.run(&["releases", "docs"]).contains("one"));
+    // The next trigger finishes, though the lease of the killed execution has not expired.
+    account.upload("three", three).await;
+    assert_eq!(account.ended(3).await.1, ExecutionStatus::Succeeded);
+    assert_eq!(account.site().await, *three);
+    assert_eq!(account.left().await, Vec::<String>::new());
+    // An older build in the middle of the publish of a newer one waits, and changes nothing afterwards.
+    account.upload("four", four).await;
+    account.results(2).await;
+    let text = account.lambda.run(&["status", "docs"]);
+    assert!(text.contains("shards") && text.contains("execution: arn:aws:states:"), "{text}");
+    let (running, _) = account.executions().await.remove(0);
+    // A person stops it.
+    account.executions.stop_execution().execution_arn(&running).send().await.unwrap();
+    assert_eq!(account.ended(4).await, (running, ExecutionStatus::Aborted));
+    account.upload("four", four).await;
+    assert_eq!(account.ended(5).await.1, ExecutionStatus::Succeeded);
+    assert_eq!(account.site().await, *four);
+    assert_eq!(account.left().await, Vec::<String>::new());
+}
