@@ -4,6 +4,7 @@ use aws_sdk_cloudfront::types::{
     ResponseHeadersPolicyConfig, ResponseHeadersPolicyContentSecurityPolicy, ResponseHeadersPolicyCustomHeader,
     ResponseHeadersPolicyCustomHeadersConfig, ResponseHeadersPolicyRemoveHeader,
     ResponseHeadersPolicyRemoveHeadersConfig, ResponseHeadersPolicySecurityHeadersConfig,
+    ResponseHeadersPolicyXssProtection,
 };
 use pretty_assertions::assert_eq;
 
@@ -45,6 +46,21 @@ fn policy(name: &str, custom: &[(&str, &str)], csp: Option<&str>, removed: &[&st
         .set_security_headers_config(csp)
         .build()
         .expect("a policy")
+}
+
+fn with_comment(comment: &str) -> ResponseHeadersPolicyConfig {
+    let mut config = policy("comment", &[], None, &[]);
+    config.comment = Some(comment.to_owned());
+    config
+}
+
+fn with_xss(block: bool, report: Option<&str>) -> ResponseHeadersPolicyConfig {
+    let xss = ResponseHeadersPolicyXssProtection::builder().r#override(true).protection(true).mode_block(block);
+    let xss = xss.set_report_uri(report.map(str::to_owned)).build().expect("a header");
+    let security = ResponseHeadersPolicySecurityHeadersConfig::builder().xss_protection(xss).build();
+    let mut config = policy("xss", &[], None, &[]);
+    config.security_headers_config = Some(security);
+    config
 }
 
 #[tokio::test]
@@ -106,12 +122,25 @@ async fn limits_are_enforced() {
         ("an invalid name", policy("a", &[("x a", "1")], None, &[]), "InvalidArgument"),
         ("an invalid value", policy("a", &[("x-a", "1\n2")], None, &[]), "InvalidArgument"),
         ("an empty name", policy("", &[], None, &[]), "InvalidArgument"),
+        ("a long comment", with_comment(&"c".repeat(129)), "InvalidArgument"),
+        ("a header that cannot be removed", policy("a", &[], None, &["X-Cache"]), "InvalidArgument"),
+        ("both block and report", with_xss(true, Some("https://example.com/report")), "InvalidArgument"),
     ] {
         assert_eq!(refusal(create(config).await), refused(400, code), "{name}");
     }
     let most = headers.get(..10).expect("ten headers");
     create(policy("most", most, Some(&longest), &[])).await.expect("the limits themselves");
-    for number in 1..20 {
+    let valid = [
+        policy("removed and added", &[("x-a", "1")], None, &["X-A"]),
+        policy("a header without a value", &[("x-a", "")], None, &[]),
+        with_comment(&"c".repeat(128)),
+        with_xss(false, Some("https://example.com/report")),
+    ];
+    for (number, mut config) in valid.into_iter().enumerate() {
+        config.name = format!("valid{number}");
+        create(config).await.expect("a policy");
+    }
+    for number in 5..20 {
         create(policy(&format!("p{number}"), &[], None, &[])).await.expect("a policy");
     }
     let more = refusal(create(policy("one too many", &[], None, &[])).await);
