@@ -157,14 +157,13 @@ async fn what_the_emulator_lacks_is_refused_by_name() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { account.serve(listener, std::future::pending()).await });
-    let policy = "Name=p,Comment=c,CorsConfig={AccessControlAllowCredentials=false,AccessControlAllowHeaders={Quantity=1,Items=[a]},AccessControlAllowMethods={Quantity=1,Items=[GET]},AccessControlAllowOrigins={Quantity=1,Items=[b]},OriginOverride=true}";
     for (command, missing) in [
+        ("create-key-value-store --name s --import-source SourceType=S3,SourceARN=arn:aws:s3:::b/k", "ImportSource"),
         (
-            "create-key-value-store --name s --import-source SourceType=S3,SourceARN=arn:aws:s3:::b/k".to_owned(),
-            "ImportSource",
+            "create-function --name f --function-config Comment=,Runtime=cloudfront-js-1.0 --function-code fileb://key",
+            "the emulator runs functions of cloudfront-js-2.0 only",
         ),
-        (format!("create-response-headers-policy --response-headers-policy-config '{policy}'"), "CorsConfig"),
-        ("list-cache-policies".to_owned(), "the emulator does not support GET /2020-05-31/cache-policy"),
+        ("list-cache-policies", "the emulator does not support GET /2020-05-31/cache-policy"),
     ] {
         let output = shell(&project, &aws, &endpoint, format!("aws cloudfront {command}")).await;
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -27,6 +27,7 @@ use serde_json::Value;
 
 pub use distribution::{Distribution, ErrorResponse, OriginAccess, S3Origin, ServedDistribution};
 pub use error::{CloudFrontError, RefusalCode};
+pub(crate) use headers_policy::{CacheResult, ViewerExchange};
 pub use invalidation::{InvalidationBatch, MAX_PATHS, MAX_WILDCARDS};
 pub use path::{InvalidationPath, PathError, ViewerPath};
 pub use record::{Invalidation, InvalidationDelay};

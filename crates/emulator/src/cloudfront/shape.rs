@@ -12,6 +12,8 @@ pub(super) enum DocumentShape {
     Text,
     /// A whole number.
     Number,
+    /// A number.
+    Decimal,
     /// `true` or `false`.
     Flag,
     /// One of these texts.
@@ -69,6 +71,7 @@ fn check(element: &XmlElement, shape: &DocumentShape, path: &str) -> Result<(), 
     match shape {
         DocumentShape::Text if is_leaf => Ok(()),
         DocumentShape::Number if is_leaf && text.trim().parse::<i64>().is_ok() => Ok(()),
+        DocumentShape::Decimal if is_leaf && text.trim().parse().is_ok_and(f64::is_finite) => Ok(()),
         DocumentShape::Flag if is_leaf && matches!(text, "true" | "false") => Ok(()),
         DocumentShape::OneOf(values) if is_leaf => {
             if values.contains(&text) {
@@ -84,9 +87,11 @@ fn check(element: &XmlElement, shape: &DocumentShape, path: &str) -> Result<(), 
             }
             check(child, shape, &format!("{path}.{name}"))
         }),
-        DocumentShape::Text | DocumentShape::Number | DocumentShape::Flag | DocumentShape::OneOf(_) => {
-            Err(malformed(&format!("`{path}` has an invalid value")))
-        }
+        DocumentShape::Text
+        | DocumentShape::Number
+        | DocumentShape::Decimal
+        | DocumentShape::Flag
+        | DocumentShape::OneOf(_) => Err(malformed(&format!("`{path}` has an invalid value"))),
     }
 }
 

@@ -61,6 +61,12 @@ pub(super) fn answer(
     }
 }
 
+/// Answers an OPTIONS request, which has no `Origin`: CloudFront forwards that header only if a cache policy or an origin
+/// request policy says so, and the preview has neither. Source: Amazon S3 API Reference, "OPTIONS object".
+pub(super) fn options() -> OriginAnswer {
+    error(StatusCode::BAD_REQUEST, "BadRequest", "Insufficient information. Origin request header needed.")
+}
+
 fn denied() -> OriginAnswer {
     error(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied")
 }

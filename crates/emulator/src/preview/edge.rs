@@ -15,7 +15,9 @@ use super::freshness::{self, Freshness, MIN_ERROR_LIFETIME};
 use super::origin::{OriginAnswer, OriginBody, etag};
 use super::{PreviewError, X_CACHE, bucket, website};
 use crate::cloudfront::path::tags;
-use crate::cloudfront::{CloudFrontService, Distribution, ErrorResponse, OriginAccess, ServedDistribution, ViewerPath};
+use crate::cloudfront::{
+    CacheResult, CloudFrontService, Distribution, ErrorResponse, OriginAccess, ServedDistribution, ViewerPath,
+};
 use crate::iam::arn;
 use crate::s3::{Authorizer, ObjectInfo, ObjectStore, OriginCaller};
 
@@ -36,7 +38,7 @@ pub(super) struct FetchedAnswer {
     pub(super) origin_status: StatusCode,
     headers: HeaderMap,
     body: FetchedBody,
-    /// `Hit`, `Miss` or `RefreshHit`.
+    /// `Hit`, `Miss`, `RefreshHit`, or `Error` for a custom error response that was not cached.
     source: &'static str,
     /// When the origin sent a copy of the cache.
     since: Option<Timestamp>,
@@ -56,6 +58,15 @@ impl FetchedAnswer {
             body: FetchedBody::Cached(cached.body),
             source,
             since: Some(cached.since),
+        }
+    }
+
+    /// What the cache did.
+    pub(super) fn cache_result(&self) -> CacheResult {
+        match self.source {
+            "Hit" => CacheResult::Hit,
+            "RefreshHit" => CacheResult::Refresh,
+            _ => CacheResult::Miss,
         }
     }
 
@@ -124,6 +135,24 @@ impl Edge {
         let cached = CachedObject { status, origin_status: status, headers, body, since: now, fresh_until, seen, tags };
         self.lock(|cache| cache.put(path.clone(), cached.clone()));
         Ok(FetchedAnswer::cached(cached, "Miss"))
+    }
+
+    /// The answer to an OPTIONS request, which is not cached.
+    pub(super) async fn options(
+        &self,
+        distribution: &Distribution,
+        served: &ServedDistribution,
+    ) -> Result<FetchedAnswer, PreviewError> {
+        let is_website = served.access == Some(OriginAccess::Website);
+        let origin = if is_website { website::options() } else { bucket::options() };
+        let error = served.error_responses.iter().find(|error| error.error_code == origin.status.as_u16());
+        match error {
+            Some(ErrorResponse { page: Some((page, status)), .. }) => {
+                let answer = self.error_page(distribution, served, &origin, page, *status).await?;
+                Ok(FetchedAnswer::cached(answer, "Error"))
+            }
+            _ => Ok(FetchedAnswer::passed_on(origin)),
+        }
     }
 
     /// Asks the origin.

@@ -16,16 +16,17 @@ mod origin;
 mod website;
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use thiserror::Error;
 
-use crate::cloudfront::{CloudFrontError, CloudFrontService, Distribution, ViewerPath};
+use crate::cloudfront::{CacheResult, CloudFrontError, CloudFrontService, Distribution, ViewerExchange, ViewerPath};
 use crate::s3::{Authorizer, ObjectStore, S3Failure};
 use answer::set;
 use cache::{CAPACITY, PreviewCache};
@@ -48,11 +49,13 @@ enum PreviewError {
     Replaced,
     #[error("the preview does not support `{0}` of the distribution's configuration")]
     Unsupported(&'static str),
+    #[error("the preview does not forward {0} requests")]
+    Method(Method),
     #[error("the path `{0}` that the function returned is invalid: {1}")]
     Path(String, http::uri::InvalidUri),
 }
 
-/// The site of a distribution, for GET and HEAD on any path. The cache starts empty and lives as long as the router.
+/// The site of a distribution, for GET, HEAD and OPTIONS on any path. The cache starts empty and lives as long as the router.
 ///
 /// # Errors
 /// The distribution does not exist.
@@ -74,41 +77,65 @@ pub fn router(
 
 async fn serve(State(edge): State<Edge>, request: Request) -> Response<Body> {
     let (request, _) = request.into_parts();
-    if !matches!(request.method, Method::GET | Method::HEAD) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
     match answer(&edge, &request).await {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(%error, path = request.uri.path(), "the preview cannot answer");
-            let mut response = Response::new(Body::from(format!("{error}\n")));
-            *response.status_mut() = StatusCode::BAD_GATEWAY;
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-            set(&mut response, X_CACHE, "Error from tidegate");
-            response
+            own_response(StatusCode::BAD_GATEWAY, &error.to_string())
         }
+    }
+}
+
+/// A response that the edge makes.
+fn own_response(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    set(&mut response, X_CACHE, "Error from tidegate");
+    response
+}
+
+/// A response, and what the cache and the origin did for it.
+struct EdgeResponse {
+    response: Response<Body>,
+    cache: Option<CacheResult>,
+    origin_time: Duration,
+}
+
+impl EdgeResponse {
+    /// A response that the edge or a function made.
+    fn made(response: Response<Body>) -> Self {
+        Self { response, cache: None, origin_time: Duration::ZERO }
     }
 }
 
 /// Answers a visitor: the function of the viewer request, the cache or the origin, the function of the viewer response,
 /// and the response headers policy.
 async fn answer(edge: &Edge, request: &Parts) -> Result<Response<Body>, PreviewError> {
+    let started = Instant::now();
     let distribution = edge.cloudfront.distribution(&edge.distribution)?;
     let served = distribution.served();
     if let Some(element) = served.unsupported {
         return Err(PreviewError::Unsupported(element));
     }
-    let mut response = respond(edge, &distribution, request).await?;
+    let answered = if served.allowed_methods.iter().any(|method| method == request.method.as_str()) {
+        respond(edge, &distribution, request).await?
+    } else {
+        // The status and the text are known from reports.
+        let text =
+            "This distribution is not configured to allow the HTTP request method that was used for this request.";
+        EdgeResponse::made(own_response(StatusCode::FORBIDDEN, text))
+    };
+    let EdgeResponse { mut response, cache, origin_time } = answered;
     if let Some(policy) = served.headers_policy.and_then(|id| edge.cloudfront.headers_policy(&id)) {
-        policy.apply(response.headers_mut());
+        let time = started.elapsed();
+        let exchange = ViewerExchange { method: &request.method, headers: &request.headers, cache, origin_time, time };
+        policy.apply(&exchange, response.headers_mut());
     }
     Ok(response)
 }
 
-async fn respond(edge: &Edge, distribution: &Distribution, request: &Parts) -> Result<Response<Body>, PreviewError> {
+async fn respond(edge: &Edge, distribution: &Distribution, request: &Parts) -> Result<EdgeResponse, PreviewError> {
     let served = distribution.served();
     let uri = request.uri.path();
     let root = served.default_root_object.as_ref().filter(|_| uri == "/").map(|root| format!("/{root}"));
@@ -119,14 +146,19 @@ async fn respond(edge: &Edge, distribution: &Distribution, request: &Parts) -> R
             let uri = root.as_deref().unwrap_or(uri);
             match functions::on_request(&edge.cloudfront, distribution, function, request, uri)? {
                 RequestOutcome::Continue(request, event) => (*request, Some(event)),
-                RequestOutcome::Answer(response) => return Ok(*response),
+                RequestOutcome::Answer(response) => return Ok(EdgeResponse::made(*response)),
             }
         }
         None => (request.clone(), None),
     };
     let path = ViewerPath::new(request.uri.path());
-    let fetched = edge.fetch(distribution, &served, &path).await?;
-    let origin_status = fetched.origin_status;
+    let asked = Instant::now();
+    let fetched = match request.method {
+        Method::GET | Method::HEAD => edge.fetch(distribution, &served, &path).await?,
+        Method::OPTIONS => edge.options(distribution, &served).await?,
+        method => return Err(PreviewError::Method(method)),
+    };
+    let (origin_status, origin_time, cache) = (fetched.origin_status, asked.elapsed(), fetched.cache_result());
     let mut response = edge.respond(&request, &served, fetched)?;
     // CloudFront does not call the function if the origin's status is an error, even if a page replaces the error.
     if let Some(function) = &served.viewer_response
@@ -135,5 +167,5 @@ async fn respond(edge: &Edge, distribution: &Distribution, request: &Parts) -> R
         let event = event.unwrap_or_else(|| functions::event_request(distribution, &request, uri));
         functions::on_response(&edge.cloudfront, distribution, function, &request.method, &event, &mut response)?;
     }
-    Ok(response)
+    Ok(EdgeResponse { response, cache: Some(cache), origin_time })
 }

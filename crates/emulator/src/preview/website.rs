@@ -57,6 +57,13 @@ pub(super) fn answer(
     Ok(OriginAnswer::text(StatusCode::NOT_FOUND, "text/html; charset=utf-8", page))
 }
 
+/// Answers an OPTIONS request. Source: "Hosting a static website using Amazon S3", "Key differences between a website
+/// endpoint and a REST API endpoint": it supports only GET and HEAD.
+pub(super) fn options() -> OriginAnswer {
+    let page = "<!doctype html><title>405 Method Not Allowed</title><h1>405 Method Not Allowed</h1>\n";
+    OriginAnswer::text(StatusCode::METHOD_NOT_ALLOWED, "text/html; charset=utf-8", page)
+}
+
 fn find(store: &ObjectStore, bucket: &str, key: &str, status: StatusCode) -> Result<Option<OriginAnswer>, S3Failure> {
     let object = match store.get(bucket, key) {
         Ok(object) => object,

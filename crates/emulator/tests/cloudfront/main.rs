@@ -5,11 +5,14 @@
 
 #[path = "../common/cloudfront.rs"]
 mod cloudfront_client;
+mod cors;
 mod distributions;
 mod functions;
 mod headers_policies;
 mod keys;
 mod permissions;
+mod server_timing;
+mod site;
 mod stores;
 mod test_function;
 mod viewers;

@@ -55,6 +55,8 @@ pub struct ServedDistribution {
     pub viewer_response: Option<String>,
     /// Its custom error responses.
     pub error_responses: Vec<ErrorResponse>,
+    /// The methods that viewers may use.
+    pub allowed_methods: Vec<String>,
     /// The ID of its response headers policy.
     pub headers_policy: Option<String>,
     /// The first element of its configuration that the preview cannot serve.
@@ -89,6 +91,9 @@ pub(super) fn served(config: &XmlElement) -> ServedDistribution {
         let own = associations.iter().find(|association| association.text_at(&["EventType"]) == Some(event));
         own.and_then(|association| association.text_at(&["FunctionARN"])).map(str::to_owned)
     };
+    // Without the list, only these two are allowed. Source: CloudFront API Reference, "DefaultCacheBehavior".
+    let methods = config.items_at(&["DefaultCacheBehavior", "AllowedMethods"]).iter().map(XmlElement::content);
+    let methods: Vec<String> = methods.map(str::to_owned).collect();
     ServedDistribution {
         origin: S3Origin {
             bucket: endpoint.map(|(bucket, _)| bucket.to_owned()).unwrap_or_default(),
@@ -100,6 +105,7 @@ pub(super) fn served(config: &XmlElement) -> ServedDistribution {
         viewer_request: function("viewer-request"),
         viewer_response: function("viewer-response"),
         error_responses: config.items_at(&["CustomErrorResponses"]).iter().filter_map(error_response).collect(),
+        allowed_methods: if methods.is_empty() { ["GET", "HEAD"].map(str::to_owned).to_vec() } else { methods },
         headers_policy: text(&["DefaultCacheBehavior", "ResponseHeadersPolicyId"]),
         unsupported: unsupported(config, origin, access),
     }

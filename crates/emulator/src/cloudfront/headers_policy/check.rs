@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::super::error::{CloudFrontError, RefusalCode};
 use super::security::{SECURITY_NAMES, security_headers};
+use super::{cors, timing};
 use crate::xml::XmlElement;
 
 /// Longest comment, in characters. Source: CloudFront API Reference, "ResponseHeadersPolicyConfig".
@@ -84,6 +85,8 @@ pub(super) fn check(config: &XmlElement) -> Result<(), CloudFrontError> {
         let message = "XSSProtection cannot have a ReportUri if ModeBlock is true.".to_owned();
         return refuse(RefusalCode::InvalidArgument, message);
     }
+    cors::check(config)?;
+    timing::check(config)?;
     let custom = config.items_at(&["CustomHeadersConfig"]);
     if custom.len() > MAX_HEADERS {
         let message = format!("A response headers policy has at most {MAX_HEADERS} custom headers.");

@@ -1,11 +1,16 @@
 //! Response headers policies: headers that a distribution adds to its responses or removes from them. `shape` and `check`
-//! decide what is accepted.
+//! decide what is accepted; `cors` (with `origin`), `security` and `timing` make the headers of their sections.
 //!
 //! Source of limits: CloudFront Developer Guide, "Quotas", "Quotas on response headers policies".
 
 mod check;
+mod cors;
+mod origin;
 mod security;
 mod shape;
+mod timing;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -52,10 +57,12 @@ impl HeadersPolicy {
     }
 
     /// Removes and adds headers of a response.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+    pub(crate) fn apply(&self, exchange: &ViewerExchange<'_>, headers: &mut HeaderMap) {
         for remove in self.config.items_at(&["RemoveHeadersConfig"]) {
             headers.remove(remove.text_at(&["Header"]).unwrap_or_default());
         }
+        cors::apply(&self.config, exchange.method, exchange.headers, headers);
+        timing::apply(&self.config, exchange, headers);
         for (name, value, overrides) in security_headers(&self.config) {
             set(headers, name, &value, overrides);
         }
@@ -64,6 +71,32 @@ impl HeadersPolicy {
             set(headers, text("Header"), text("Value"), text("Override") == "true");
         }
     }
+}
+
+/// What a policy needs to know about a request and its response.
+pub(crate) struct ViewerExchange<'a> {
+    /// The method that the viewer sent.
+    pub(crate) method: &'a Method,
+    /// The headers that the viewer sent. AWS does not document whether a function could change what a policy sees of
+    /// them; here it cannot.
+    pub(crate) headers: &'a HeaderMap,
+    /// The part of the cache; `None` if the edge or a function made the response.
+    pub(crate) cache: Option<CacheResult>,
+    /// How long the edge waited for the cache and the origin.
+    pub(crate) origin_time: Duration,
+    /// How long the response took.
+    pub(crate) time: Duration,
+}
+
+/// What the cache did for a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheResult {
+    /// It answered without the origin.
+    Hit,
+    /// It answered after the origin had confirmed its copy.
+    Refresh,
+    /// The origin answered.
+    Miss,
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &str, overrides: bool) {
