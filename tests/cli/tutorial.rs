@@ -158,7 +158,7 @@ async fn what_the_emulator_lacks_is_refused_by_name() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { account.serve(listener, std::future::pending()).await });
     for (command, missing) in [
-        ("create-key-value-store --name s --import-source SourceType=S3,SourceARN=arn:aws:s3:::b/k", "ImportSource"),
+        ("list-public-keys", "the emulator does not support GET /2020-05-31/public-key"),
         (
             "create-function --name f --function-config Comment=,Runtime=cloudfront-js-1.0 --function-code fileb://key",
             "the emulator runs functions of cloudfront-js-2.0 only",

@@ -110,7 +110,7 @@ impl LocalAws {
         let documents = Documents::new(database);
         let iam = IamService::open(&documents, IamClock::default())?;
         let sts = StsService::new(iam.clone());
-        let cloudfront = CloudFrontService::open(documents, iam.clone())?;
+        let cloudfront = CloudFrontService::open(documents, iam.clone(), store.clone())?;
         let router = Arc::new(Router::new(s3::service(store.clone(), iam.clone())));
         let account = Self { store, iam, cloudfront, router };
         let (iam, cloudfront) = (account.iam.clone(), account.cloudfront.clone());

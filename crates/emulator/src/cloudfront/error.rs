@@ -78,10 +78,12 @@ macro_rules! refusal_codes {
 }
 
 refusal_codes! {
+    AccessDenied = 403,
     CannotDeleteEntityWhileInUse = 409,
     DistributionAlreadyExists = 409,
     EntityAlreadyExists = 409,
     EntityNotFound = 404,
+    EntitySizeLimitExceeded = 413,
     FunctionAlreadyExists = 409,
     FunctionInUse = 409,
     FunctionSizeLimitExceeded = 413,

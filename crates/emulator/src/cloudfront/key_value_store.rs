@@ -1,4 +1,4 @@
-//! Key value stores: how they are created, described and deleted. `store_data` reads and writes their keys.
+//! Key value stores: how they are created, described and deleted. `keys` reads and writes their keys.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::{CloudFrontError, RefusalCode};
-use super::shape::DocumentShape::{Structure, Text};
+use super::shape::DocumentShape::{OneOf, Structure, Text};
 use super::shape::{self, DocumentShape, optional, required};
 use super::wire::{CloudFrontAnswer, CloudFrontFailure, PageQuery};
 use super::{CloudFrontService, STORES, check_match, check_name, etag};
@@ -18,8 +18,11 @@ use crate::xml::XmlElement;
 /// Longest comment, in characters.
 const MAX_COMMENT: usize = 128;
 
-/// `ImportSource` and `Tags` are left out: the emulator does not support them.
-const CREATE: DocumentShape = Structure(&[required("Name", &Text), optional("Comment", &Text)]);
+const CREATE: DocumentShape = Structure(&[
+    required("Name", &Text),
+    optional("Comment", &Text),
+    optional("ImportSource", &Structure(&[required("SourceType", &OneOf(&["S3"])), required("SourceARN", &Text)])),
+]);
 const UPDATE: DocumentShape = Structure(&[required("Comment", &Text)]);
 
 /// A key value store, without its keys.
@@ -76,7 +79,7 @@ impl CloudFrontService {
         Ok(Some(match (request.method(), path) {
             (&Method::POST, []) => {
                 self.allow(caller, "cloudfront:CreateKeyValueStore", "*")?;
-                self.create_store(request.body())?
+                self.create_store(caller, request.body())?
             }
             (&Method::GET, []) => {
                 self.allow(caller, "cloudfront:ListKeyValueStores", "*")?;
@@ -105,16 +108,18 @@ impl CloudFrontService {
         }))
     }
 
-    fn create_store(&self, body: &[u8]) -> Result<CloudFrontAnswer, CloudFrontError> {
+    fn create_store(&self, caller: &Caller, body: &[u8]) -> Result<CloudFrontAnswer, CloudFrontFailure> {
         let document = shape::read(body, "CreateKeyValueStoreRequest", &CREATE)?;
         let name = document.text_at(&["Name"]).unwrap_or_default();
         check_name(name)?;
         let comment = document.text_at(&["Comment"]).unwrap_or_default();
         check_comment(comment)?;
+        let source = document.at(&["ImportSource", "SourceARN"]).map(XmlElement::content);
+        let entries = source.map(|arn| self.import(caller, arn)).transpose()?.unwrap_or_default();
         let mut state = self.lock();
         if state.stores.contains_key(name) {
             let message = format!("A key value store with the name {name} already exists.");
-            return Err(CloudFrontError::refused(RefusalCode::EntityAlreadyExists, message));
+            return Err(CloudFrontError::refused(RefusalCode::EntityAlreadyExists, message).into());
         }
         let now = self.iam.clock().now();
         let store = KeyValueStore {
@@ -127,9 +132,12 @@ impl CloudFrontService {
             data_etag: etag()?,
             data_modified: now,
         };
+        // The keys first: those of a store that does not exist are not loaded.
+        let written = entries.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+        self.store_entries(&store.id, written.collect())?;
         self.store(STORES, name, &store)?;
         let answer = CloudFrontAnswer::ok(store.element("PROVISIONING")).with_etag(&store.etag);
-        state.entries.insert(store.id.clone(), std::collections::BTreeMap::new());
+        state.entries.insert(store.id.clone(), entries);
         state.stores.insert(name.to_owned(), store);
         Ok(answer.created(&format!("key-value-store/{name}")))
     }

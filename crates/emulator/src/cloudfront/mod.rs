@@ -40,6 +40,7 @@ use key_value_store::KeyValueStore;
 use crate::documents::Documents;
 use crate::iam::{IamClock, IamService};
 use crate::random::identifier;
+use crate::s3::ObjectStore;
 
 /// Default duration of an invalidation.
 const DEFAULT_COMPLETION: InvalidationDelay = InvalidationDelay::After(Duration::from_secs(1));
@@ -62,6 +63,8 @@ const ACCESS_CONTROLS: &str = "cloudfront-access-controls";
 pub struct CloudFrontService {
     iam: IamService,
     documents: Documents,
+    /// The account's buckets, for imports.
+    objects: ObjectStore,
     state: Arc<Mutex<CloudFrontState>>,
 }
 
@@ -93,7 +96,7 @@ impl CloudFrontService {
     ///
     /// # Errors
     /// A record cannot be read.
-    pub(crate) fn open(documents: Documents, iam: IamService) -> Result<Self, CloudFrontError> {
+    pub(crate) fn open(documents: Documents, iam: IamService, objects: ObjectStore) -> Result<Self, CloudFrontError> {
         let mut invalidations: BTreeMap<String, Vec<Invalidation>> = BTreeMap::new();
         for (key, invalidation) in table::<Invalidation>(&documents, INVALIDATIONS)? {
             let distribution = key.split('/').next().unwrap_or_default();
@@ -123,7 +126,7 @@ impl CloudFrontService {
             headers_policies: table(&documents, HEADERS_POLICIES)?,
             access_controls: table(&documents, ACCESS_CONTROLS)?,
         };
-        Ok(Self { iam, documents, state: Arc::new(Mutex::new(state)) })
+        Ok(Self { iam, documents, objects, state: Arc::new(Mutex::new(state)) })
     }
 
     /// The account's clock.

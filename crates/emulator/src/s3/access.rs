@@ -11,7 +11,7 @@ use s3s::{S3Request, S3Result, auth::Credentials, dto::CopySource};
 
 use super::{copy::source_name, error::S3Failure, store::ObjectStore};
 use crate::iam::document::BucketPolicy;
-use crate::iam::{AccessRequest, IamService};
+use crate::iam::{AccessDenied, AccessRequest, IamService};
 
 /// Request headers that are condition keys of the same name.
 const HEADER_KEYS: [(&str, &str); 14] = [
@@ -89,6 +89,16 @@ impl Authorizer {
                 self.iam.service_is_allowed(CLOUDFRONT, &request, policy.map(|(policy, _)| policy).as_ref())
             }
         }
+    }
+
+    /// Checks that the owner of an access key may read an object and the location of its bucket, for a service that reads
+    /// it on behalf of the caller.
+    pub(crate) fn caller_may_read(&self, access_key_id: &str, bucket: &str, key: &str) -> Result<(), AccessDenied> {
+        let actions = [("s3:GetBucketLocation", bucket_arn(bucket)), ("s3:GetObject", object_arn(bucket, key))];
+        actions.iter().try_for_each(|(action, resource)| {
+            let request = AccessRequest { action, resource, context: &[] };
+            self.iam.authorize_at(Some(access_key_id), &request, self.policy(resource).as_ref())
+        })
     }
 
     /// Checks one action.

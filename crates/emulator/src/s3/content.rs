@@ -1,6 +1,9 @@
 //! Reads the content of an object, piece by piece.
 
-use std::{io::SeekFrom, sync::Arc};
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    sync::Arc,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
@@ -57,6 +60,26 @@ impl ObjectContent {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes.freeze())
+    }
+}
+
+impl ObjectContent {
+    /// All bytes of a small object at once. It blocks: handlers of other services are not asynchronous.
+    pub(crate) fn read(self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for piece in self.pieces {
+            match piece {
+                ContentPiece::Bytes(piece) => bytes.extend_from_slice(&piece),
+                ContentPiece::File { file, start, length } => {
+                    let mut handle = std::fs::File::open(&file.path)?;
+                    handle.seek(SeekFrom::Start(start))?;
+                    if handle.take(length).read_to_end(&mut bytes)? as u64 != length {
+                        return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+                    }
+                }
+            }
+        }
+        Ok(bytes)
     }
 }
 

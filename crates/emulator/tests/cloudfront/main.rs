@@ -9,6 +9,7 @@ mod cors;
 mod distributions;
 mod functions;
 mod headers_policies;
+mod imports;
 mod keys;
 mod permissions;
 mod server_timing;

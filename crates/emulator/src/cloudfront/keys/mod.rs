@@ -5,6 +5,7 @@
 //! the quota). Source of errors: CloudFront KeyValueStore API Reference. What the references leave open is refused:
 //! deleting a missing key, naming a key twice, and a change of nothing.
 
+mod import;
 mod view;
 mod wire;
 
@@ -147,7 +148,12 @@ fn check(changes: &KeyChanges) -> Result<(), StoreError> {
             return Err(StoreError::Validation(format!("The key {key} occurs twice.")));
         }
     }
-    if let Some((key, value)) = changes.puts.iter().find(|(_, value)| value.len() > MAX_VALUE) {
+    changes.puts.iter().try_for_each(|(key, value)| check_entry(key, value))
+}
+
+fn check_entry(key: &str, value: &str) -> Result<(), StoreError> {
+    check_key(key)?;
+    if value.len() > MAX_VALUE {
         let message = format!("The value of {key} has {} bytes, more than {MAX_VALUE}.", value.len());
         return Err(StoreError::Validation(message));
     }
