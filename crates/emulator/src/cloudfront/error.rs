@@ -103,6 +103,7 @@ refusal_codes! {
     NoSuchFunctionExists = 404,
     NoSuchOrigin = 404,
     NoSuchOriginAccessControl = 404,
+    NoSuchResource = 404,
     NoSuchResponseHeadersPolicy = 404,
     NotImplemented = 501,
     OriginAccessControlAlreadyExists = 409,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{CloudFrontError, RefusalCode};
 use super::shape::DocumentShape::{OneOf, Structure, Text};
 use super::shape::{self, DocumentShape, optional, required};
+use super::tags::{self, ResourceTags, TAGS};
 use super::wire::{CloudFrontAnswer, CloudFrontFailure, PageQuery};
 use super::{CloudFrontService, STORES, check_match, check_name, etag};
 use crate::iam::clock::iso8601;
@@ -22,6 +23,7 @@ const CREATE: DocumentShape = Structure(&[
     required("Name", &Text),
     optional("Comment", &Text),
     optional("ImportSource", &Structure(&[required("SourceType", &OneOf(&["S3"])), required("SourceARN", &Text)])),
+    optional("Tags", &TAGS),
 ]);
 const UPDATE: DocumentShape = Structure(&[required("Comment", &Text)]);
 
@@ -40,6 +42,8 @@ pub(super) struct KeyValueStore {
     pub(super) data_etag: String,
     /// When its keys were changed last.
     pub(super) data_modified: Timestamp,
+    #[serde(default)]
+    pub(super) tags: ResourceTags,
 }
 
 impl KeyValueStore {
@@ -114,6 +118,11 @@ impl CloudFrontService {
         check_name(name)?;
         let comment = document.text_at(&["Comment"]).unwrap_or_default();
         check_comment(comment)?;
+        let tags = tags::read(document.at(&["Tags"]))?;
+        if !tags.is_empty() {
+            // Not documented for this operation, but what other services demand to tag what they create.
+            self.allow(caller, "cloudfront:TagResource", &arn::key_value_store("*"))?;
+        }
         let source = document.at(&["ImportSource", "SourceARN"]).map(XmlElement::content);
         let entries = source.map(|arn| self.import(caller, arn)).transpose()?.unwrap_or_default();
         let mut state = self.lock();
@@ -131,6 +140,7 @@ impl CloudFrontService {
             modified: now,
             data_etag: etag()?,
             data_modified: now,
+            tags,
         };
         // The keys first: those of a store that does not exist are not loaded.
         let written = entries.iter().map(|(key, value)| (key.clone(), Some(value.clone())));

@@ -13,6 +13,7 @@ mod run;
 pub(crate) mod path;
 mod record;
 mod shape;
+mod tags;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ mod permissions;
 mod server_timing;
 mod site;
 mod stores;
+mod tags;
 mod test_function;
 mod viewers;
 

@@ -48,6 +48,7 @@ impl CloudFrontService {
             [VERSION, "key-value-store", rest @ ..] => self.answer_store(&caller, request, rest)?,
             [VERSION, "origin-access-control", rest @ ..] => self.answer_access_control(&caller, request, rest)?,
             [VERSION, "response-headers-policy", rest @ ..] => self.answer_headers_policy(&caller, request, rest)?,
+            [VERSION, "tagging"] => self.answer_tags(&caller, request)?,
             _ => None,
         };
         answer.ok_or_else(|| {
