@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{CloudFrontError, RefusalCode};
 use super::shape::DocumentShape::{List, Number, OneOf, Structure, Text};
 use super::shape::{self, DocumentShape, optional, required};
+use super::tags::{ResourceTags, TAGS};
 use super::wire::{CloudFrontAnswer, CloudFrontFailure, PageQuery};
 use super::{CloudFrontService, CloudFrontState, FUNCTIONS, check_match, check_name, etag};
 use crate::function::MAX_CODE;
@@ -33,9 +34,12 @@ const CONFIG: DocumentShape = Structure(&[
         ]),
     ),
 ]);
-/// `Tags` are left out: the emulator does not support them.
-const CREATE: DocumentShape =
-    Structure(&[required("Name", &Text), required("FunctionConfig", &CONFIG), required("FunctionCode", &Text)]);
+const CREATE: DocumentShape = Structure(&[
+    required("Name", &Text),
+    required("FunctionConfig", &CONFIG),
+    required("FunctionCode", &Text),
+    optional("Tags", &TAGS),
+]);
 const UPDATE: DocumentShape = Structure(&[required("FunctionConfig", &CONFIG), required("FunctionCode", &Text)]);
 
 /// A stage of a function.
@@ -90,6 +94,8 @@ pub(super) struct CloudFrontFunction {
     created: Timestamp,
     pub(super) development: FunctionVersion,
     pub(super) live: Option<FunctionVersion>,
+    #[serde(default)]
+    pub(super) tags: ResourceTags,
 }
 
 impl CloudFrontFunction {
@@ -151,7 +157,7 @@ impl CloudFrontService {
         Ok(Some(match (request.method(), path) {
             (&Method::POST, []) => {
                 self.allow(caller, "cloudfront:CreateFunction", "*")?;
-                self.create_function(request.body())?
+                self.create_function(caller, request.body())?
             }
             (&Method::GET, []) => {
                 self.allow(caller, "cloudfront:ListFunctions", "*")?;
@@ -195,22 +201,23 @@ impl CloudFrontService {
         self.lock().functions.get(name).cloned().ok_or_else(missing)
     }
 
-    fn create_function(&self, body: &[u8]) -> Result<CloudFrontAnswer, CloudFrontError> {
+    fn create_function(&self, caller: &Caller, body: &[u8]) -> Result<CloudFrontAnswer, CloudFrontFailure> {
         let document = shape::read(body, "CreateFunctionRequest", &CREATE)?;
         let name = document.text_at(&["Name"]).unwrap_or_default();
         check_name(name)?;
+        let tags = self.new_tags(caller, &document, &arn::function(name))?;
         let mut state = self.lock();
         if state.functions.contains_key(name) {
             let message = format!("A function with the same name already exists in this account: {name}.");
-            return Err(CloudFrontError::refused(RefusalCode::FunctionAlreadyExists, message));
+            return Err(CloudFrontError::refused(RefusalCode::FunctionAlreadyExists, message).into());
         }
         if state.functions.len() >= MAX_FUNCTIONS {
             let message = format!("An account has at most {MAX_FUNCTIONS} functions.");
-            return Err(CloudFrontError::refused(RefusalCode::TooManyFunctions, message));
+            return Err(CloudFrontError::refused(RefusalCode::TooManyFunctions, message).into());
         }
         let development = self.new_version(&state, &document)?;
         let created = development.modified;
-        let function = CloudFrontFunction { name: name.to_owned(), created, development, live: None };
+        let function = CloudFrontFunction { name: name.to_owned(), created, development, live: None, tags };
         self.put_function(&mut state, function.clone())?;
         Ok(function.answer(&state, FunctionStage::Development)?.created(&format!("function/{name}")))
     }

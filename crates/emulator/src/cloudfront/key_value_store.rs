@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{CloudFrontError, RefusalCode};
 use super::shape::DocumentShape::{OneOf, Structure, Text};
 use super::shape::{self, DocumentShape, optional, required};
-use super::tags::{self, ResourceTags, TAGS};
+use super::tags::{ResourceTags, TAGS};
 use super::wire::{CloudFrontAnswer, CloudFrontFailure, PageQuery};
 use super::{CloudFrontService, STORES, check_match, check_name, etag};
 use crate::iam::clock::iso8601;
@@ -118,11 +118,7 @@ impl CloudFrontService {
         check_name(name)?;
         let comment = document.text_at(&["Comment"]).unwrap_or_default();
         check_comment(comment)?;
-        let tags = tags::read(document.at(&["Tags"]))?;
-        if !tags.is_empty() {
-            // Not documented for this operation, but what other services demand to tag what they create.
-            self.allow(caller, "cloudfront:TagResource", &arn::key_value_store("*"))?;
-        }
+        let tags = self.new_tags(caller, &document, &arn::key_value_store("*"))?;
         let source = document.at(&["ImportSource", "SourceARN"]).map(XmlElement::content);
         let entries = source.map(|arn| self.import(caller, arn)).transpose()?.unwrap_or_default();
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! Tags of resources: what `CreateKeyValueStore` accepts, and how they are listed.
+//! Tags of key value stores and functions: those that a new one can have, and how they are listed.
 //!
 //! Source: CloudFront API Reference, "Tag" and "ListTagsForResource"; Tagging AWS Resources, "Tag naming limits and
 //! requirements" (unique keys, the prefix `aws:`, at most 50).
@@ -26,11 +26,12 @@ const MAX_KEY: usize = 128;
 /// Longest value, in characters.
 const MAX_VALUE: usize = 256;
 
+/// `Tags`.
 pub(super) const TAGS: DocumentShape =
     Structure(&[optional("Items", &List("Tag", &Structure(&[required("Key", &Text), optional("Value", &Text)])))]);
 
 /// Reads the tags of a document.
-pub(super) fn read(tags: Option<&XmlElement>) -> Result<ResourceTags, CloudFrontError> {
+fn read(tags: Option<&XmlElement>) -> Result<ResourceTags, CloudFrontError> {
     let refuse = |message: String| Err(CloudFrontError::refused(RefusalCode::InvalidArgument, message));
     let mut read = ResourceTags::new();
     for tag in tags.and_then(|tags| tags.at(&["Items"])).map_or(&[][..], XmlElement::children) {
@@ -59,9 +60,10 @@ pub(super) fn read(tags: Option<&XmlElement>) -> Result<ResourceTags, CloudFront
 impl CloudFrontState {
     /// The tags of a resource that can have some; `None` if there is no such resource.
     fn tags(&self, resource: &str) -> Option<ResourceTags> {
-        let store = self.stores.values().find(|store| store.arn() == resource);
-        if let Some(store) = store {
-            return Some(store.tags.clone());
+        let store = self.stores.values().find(|store| store.arn() == resource).map(|store| &store.tags);
+        let function = || self.functions.values().find(|known| known.arn() == resource).map(|known| &known.tags);
+        if let Some(tags) = store.or_else(function) {
+            return Some(tags.clone());
         }
         let is_distribution = self.distributions.keys().any(|id| arn::distribution(id) == resource);
         is_distribution.then(ResourceTags::new)
@@ -69,6 +71,22 @@ impl CloudFrontState {
 }
 
 impl CloudFrontService {
+    /// The tags in a request that creates a resource with this ARN.
+    pub(super) fn new_tags(
+        &self,
+        caller: &Caller,
+        document: &XmlElement,
+        resource: &str,
+    ) -> Result<ResourceTags, CloudFrontFailure> {
+        let tags = read(document.at(&["Tags"]))?;
+        if !tags.is_empty() {
+            // AWS does not document this permission for these operations, but other services demand it to tag what they
+            // create.
+            self.allow(caller, "cloudfront:TagResource", resource)?;
+        }
+        Ok(tags)
+    }
+
     /// Answers the requests for `tagging`.
     pub(super) fn answer_tags(
         &self,

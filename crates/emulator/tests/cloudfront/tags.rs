@@ -1,12 +1,13 @@
-//! Tags of key value stores: what is accepted, and how they are listed.
+//! Tags of key value stores and functions: what is accepted, and how they are listed.
 
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::config::Credentials;
+use aws_sdk_cloudfront::primitives::Blob;
 use aws_sdk_cloudfront::types::{Tag, Tags};
 use pretty_assertions::assert_eq;
 use tidegate_emulator::LocalAws;
 
-use super::{ID, client, refusal, refused, with_distribution};
+use super::{ID, IDENTITY, client, function_config, refusal, refused, with_distribution};
 
 async fn create(client: &Client, name: &str, tags: &[(&str, &str)]) -> (u16, String) {
     let items = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().expect("a tag"));
@@ -39,6 +40,22 @@ async fn a_store_keeps_its_tags() {
     let distribution = format!("arn:aws:cloudfront::000000000000:distribution/{ID}");
     assert_eq!(list(&client, &distribution).await, Ok(Vec::new()));
     assert_eq!(list(&client, &format!("{distribution}X")).await, Err(refused(404, "NoSuchResource")));
+}
+
+#[tokio::test]
+async fn a_function_keeps_its_tags() {
+    let (_account, client) = with_distribution();
+    let create = |key: &str| {
+        let tags = Tags::builder().items(Tag::builder().key(key).value("v").build().expect("a tag")).build();
+        let request = client.create_function().name("f").function_config(function_config(&[])).tags(tags);
+        request.function_code(Blob::new(IDENTITY)).send()
+    };
+    assert_eq!(refusal(create("aws:k").await), refused(400, "InvalidArgument"));
+    let created = create("k").await.expect("a function");
+    let etag = created.e_tag().expect("an ETag");
+    client.publish_function().name("f").if_match(etag).send().await.expect("published");
+    let arn = "arn:aws:cloudfront::000000000000:function/f";
+    assert_eq!(list(&client, arn).await, Ok(vec![("k".to_owned(), "v".to_owned())]), "after a change");
 }
 
 #[tokio::test]
