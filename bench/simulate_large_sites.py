@@ -32,7 +32,7 @@ CHILD_STARTS = 100.0
 CHILD_OVERHEAD = 0.5
 COLD_START = 2.0
 
-# Prices in us-east-1, checked 2026-10: 1,000 copies, GB-second, GB-month aside, a million state transitions.
+# Prices in us-east-1, checked 2026-10: 1,000 copies, GB-second, a million state transitions.
 COPY, GB_SECOND, TRANSITION = 0.005 / 1_000, 0.0000166667, 25 / 1e6
 
 
@@ -47,8 +47,8 @@ def simulate(objects, workers, latency, most):
 
     shards = -(-objects // SHARD)
     pool = [Worker() for _ in range(workers)]
-    time, rate, load, saturated, busy, started, done = 0.0, PREFIX_RATE, 0.0, 0.0, 0.0, 0, 0.0
-    while done < objects - 1e-6:
+    time, rate, load, saturated, busy, started = 0.0, PREFIX_RATE, 0.0, 0.0, 0.0, 0
+    while started < shards or any(worker.left > 0 for worker in pool):
         time += STEP
         starts = CHILD_STARTS * STEP
         for worker in pool:
@@ -69,7 +69,6 @@ def simulate(objects, workers, latency, most):
             wrote = wanted(worker) * share
             worker.left -= wrote
             worker.round += wrote
-            done += wrote
             busy += STEP
             if worker.round >= worker.limit:
                 worker.round = 0.0

@@ -9,7 +9,7 @@ use tidegate_core::config::{Config, Site};
 use tidegate_core::execution_arn::ExecutionArn;
 use tidegate_core::report::Outcome;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_lambda::handler::{StartExecution as _, StateMachine};
+use tidegate_lambda::handler::{ExecutionStarter, StartExecution as _};
 use tidegate_lambda::trigger::{CONTINUATION_FORMAT, Continuation, ExecutionState, Invocation, RunId, Trigger};
 use tidegate_publish::Sts;
 use tidegate_publish::executions::{DescribedExecution, Executions};
@@ -73,7 +73,7 @@ async fn start(context: &AwsContext, config: &Config, site: &Site, trigger: Trig
     let (region, account) = (connection.region(), Sts::new(connection).caller().await?.account);
     let function =
         format!("arn:{}:lambda:{region}:{account}:function:{}", Partition::of_region(&region), config.function.name);
-    let machine = StateMachine::new(connection, &function, &config.function.state_machine());
+    let machine = ExecutionStarter::new(connection, &function, &config.function.state_machine());
     let machine = machine.ok_or_else(|| CliError::System(format!("`{function}` is not the ARN of a function")))?;
     let run = RunId::random().map_err(CliError::system)?;
     let name = machine.name(&run, &site.name);

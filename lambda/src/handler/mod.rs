@@ -40,7 +40,7 @@ pub use github_artifact::GithubArtifactError;
 pub use resolve::ResolveError;
 pub use result::{MAX_CONTINUATIONS, MAX_PLANS, RunError, RunResult, ShardFailure, THROTTLED};
 pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
-pub use start_execution::{StartExecution, StateMachine};
+pub use start_execution::{ExecutionStarter, StartExecution};
 pub use webhook::{StartedRun, WebhookResponse};
 
 use crate::github::OfflineGithub;

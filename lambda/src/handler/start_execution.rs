@@ -28,13 +28,13 @@ pub trait StartExecution: Send + Sync {
 
 /// Starts executions of the state machine of the stack.
 #[derive(Debug, Clone)]
-pub struct StateMachine {
+pub struct ExecutionStarter {
     executions: Executions,
     /// Any execution of the state machine.
     any: ExecutionArn,
 }
 
-impl StateMachine {
+impl ExecutionStarter {
     /// The state machine with a name, in the account and region of the function with this ARN. Nothing if it is not an ARN.
     #[must_use]
     pub fn new(connection: &Connection, function: &str, name: &str) -> Option<Self> {
@@ -44,7 +44,7 @@ impl StateMachine {
 }
 
 #[async_trait]
-impl StartExecution for StateMachine {
+impl StartExecution for ExecutionStarter {
     fn name(&self, run: &RunId, site: &SiteName) -> ExecutionName {
         ExecutionName::from(&self.any.with_name(&format!("{}-{site}", run.id)))
     }
@@ -64,7 +64,7 @@ impl EventHandler {
     #[must_use]
     pub fn in_function(&self, function: &str) -> Self {
         let name = self.config.function.state_machine();
-        let machine = StateMachine::new(&self.publisher.connection, function, &name);
+        let machine = ExecutionStarter::new(&self.publisher.connection, function, &name);
         let executions = machine.map(|machine| Arc::new(machine) as Arc<dyn StartExecution>);
         Self { executions, ..self.clone() }
     }
