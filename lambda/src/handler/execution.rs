@@ -12,10 +12,7 @@ use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::lease::ExecutionName;
 use tidegate_core::location::ObjectLocation;
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_core::request::PublishRequest;
-use tidegate_publish::publish::{
-    DistributeWhen, DistributedRun, DistributedStart, ExecutionChoice, PublishError, ShardTask,
-};
+use tidegate_publish::publish::{DistributeWhen, DistributedStart, ExecutionChoice, PublishError, ShardTask};
 use tokio::time::Instant;
 
 use super::EventHandler;
@@ -33,18 +30,6 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// How much longer than a lease a task waits for it: it has to see it unchanged for that long.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
-
-/// The state of an execution whose plan is stored.
-pub(super) fn writing(
-    run: Continuation,
-    request: PublishRequest,
-    fetched: Option<ObjectLocation>,
-    distributed: DistributedRun,
-) -> ExecutionState {
-    let DistributedRun { release, lease, lists, .. } = distributed;
-    let work = DistributedWork { site: run.trigger.site.clone(), release, lease };
-    ExecutionState::Write { publish: DistributedPublish { run, request, fetched }, work, lists }
-}
 
 impl EventHandler {
     /// Does a task of the state machine. Returns the next state of the execution.
@@ -103,7 +88,7 @@ impl EventHandler {
         match until_deadline(&publisher, context, planning).await {
             Ok(Some(DistributedStart::Started(distributed))) => {
                 tracing::info!(estimate = %distributed.estimate, shards = distributed.shards.len(), "the plan is stored");
-                Ok(writing(continuation, *request, fetched, distributed))
+                Ok(ExecutionState::writing(continuation, *request, fetched, distributed))
             }
             Ok(Some(DistributedStart::Finished(report))) => {
                 Ok(self.end(&run, &continuation, report, fetched.as_ref(), started).await)

@@ -108,7 +108,7 @@ impl EventHandler {
             }
             (DistributedStart::Started(distributed), Some((starter, execution))) => {
                 let (lease, estimate) = (distributed.lease.clone(), distributed.estimate);
-                let state = super::execution::writing(continuation(run), *request, fetched, distributed);
+                let state = ExecutionState::writing(continuation(run), *request, fetched, distributed);
                 if let Err(error) = starter.start(execution, &state).await {
                     if error.status.is_some()
                         && let Err(error) = self.publisher.withdraw(site, &lease).await

@@ -16,6 +16,7 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::report::Outcome;
 use tidegate_core::request::PublishRequest;
 use tidegate_core::sanitize::sanitize_name;
+use tidegate_publish::publish::DistributedRun;
 
 use super::invocation::Continuation;
 
@@ -151,6 +152,19 @@ pub struct CaughtError {
 }
 
 impl ExecutionState {
+    /// The state of an execution whose plan is stored.
+    #[must_use]
+    pub fn writing(
+        run: Continuation,
+        request: PublishRequest,
+        fetched: Option<ObjectLocation>,
+        distributed: DistributedRun,
+    ) -> Self {
+        let DistributedRun { release, lease, lists, .. } = distributed;
+        let work = DistributedWork { site: run.trigger.site.clone(), release, lease };
+        Self::Write { publish: DistributedPublish { run, request, fetched }, work, lists }
+    }
+
     /// The run.
     #[must_use]
     pub fn run(&self) -> &Continuation {

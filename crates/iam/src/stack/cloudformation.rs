@@ -7,13 +7,14 @@ use tidegate_core::config::QueueArn;
 
 use super::alarm::{Alarm, AlarmDimension};
 use super::dashboard::dashboard;
+use super::definition::definition;
 use super::model::Stack;
 use super::outputs::{OutputValue, outputs};
 use super::role::StackRole;
 use super::settings::{
     ALARM_PERIOD, DEAD_LETTER_SECONDS, DESCRIPTION, FUNCTION_DESCRIPTION, HANDLER, RUNTIME, SITE_ROLE_PREFIX,
 };
-use super::state_machine::{StateMachine, definition};
+use super::state_machine::StateMachine;
 use super::trusted_principals::{PARAMETERS, TrustParameter, conditional_statements};
 use super::upload::UploadTrigger;
 use crate::changes::TAG;

@@ -7,6 +7,7 @@ mod account_region;
 mod alarm;
 mod cloudformation;
 mod dashboard;
+mod definition;
 mod format;
 mod model;
 mod outputs;

@@ -5,11 +5,12 @@ use tidegate_core::config::QueueArn;
 
 use super::alarm::{Alarm, AlarmDimension};
 use super::dashboard::dashboard;
+use super::definition::{definition, function_arn};
 use super::model::Stack;
 use super::outputs::{OutputValue, outputs};
 use super::role::StackRole;
 use super::settings::{ALARM_PERIOD, DEAD_LETTER_SECONDS, FUNCTION_DESCRIPTION, HANDLER, RUNTIME};
-use super::state_machine::{StateMachine, definition, function_arn};
+use super::state_machine::StateMachine;
 use super::trusted_principals::{dynamic_statements, variables};
 use super::upload::UploadTrigger;
 use crate::changes::TAG;

@@ -77,7 +77,7 @@ pub enum StateError {
     #[error(
         "the lease in `{0}` belongs to an execution, and whether it runs is unknown: {1}; allow          `states:DescribeExecution` for it"
     )]
-    UnknownExecution(Location, AwsError),
+    UnknownExecution(Location, Box<AwsError>),
     /// The lease was lost during the run.
     #[error(transparent)]
     LeaseLost(#[from] LeaseLost),

@@ -144,7 +144,7 @@ impl StateStore {
         let Some(execution) = ExecutionArn::parse(&lease.holder) else { return Ok(false) };
         match executions.state(&execution).await {
             Ok(state) => Ok(!state.has_ended()),
-            Err(error) => Err(StateError::UnknownExecution(self.location.clone(), error)),
+            Err(error) => Err(StateError::UnknownExecution(self.location.clone(), Box::new(error))),
         }
     }
 
