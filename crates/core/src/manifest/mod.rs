@@ -5,6 +5,7 @@
 //! bodies.
 
 pub mod next;
+pub mod ranges;
 pub mod written;
 
 use serde::{Deserialize, Serialize};

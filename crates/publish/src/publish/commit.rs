@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
 use tidegate_core::identity::ETag;
 use tidegate_core::manifest::next::{NextManifest, NextManifestCursor};
+use tidegate_core::manifest::ranges::RangeCollector;
 use tidegate_core::manifest::written::WrittenObjects;
 use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::release::{FORMAT, ReleaseEntry, ReleasePointer};
@@ -99,21 +100,34 @@ async fn write_manifest(release: &ReleaseRun<'_>, outcomes: &WrittenObjects) -> 
     release.fence.check()?;
     let (sender, mut receiver) = channel(BATCHES_AHEAD);
     let records = stream::poll_fn(move |context| receiver.poll_recv(context));
+    let mut ranges = RangeCollector::new(release.run.publisher.range_objects);
     let (archived, stored) = tokio::join!(
-        make_records(&next, live, sender, !history.is_finalized()),
+        make_records(&next, live, sender, !history.is_finalized(), &mut ranges),
         release.store().put_manifest(release.record.id, records)
     );
     stored?;
+    store_ranges(release, ranges).await?;
     Ok(archived)
 }
 
-/// Sends the records of the next manifest to `sender`, or the error that ends reading the live one. With `list_needed`,
-/// the needed bodies are collected.
+/// Stores the ranges of the site. They only make the next listing faster, so a failure is only a warning.
+async fn store_ranges(release: &ReleaseRun<'_>, ranges: RangeCollector) -> Result<(), PublishError> {
+    let Some(ranges) = ranges.finish() else { return Ok(()) };
+    release.fence.check()?;
+    if let Err(error) = release.store().put_ranges(release.record.id, &ranges).await {
+        tracing::warn!(%error, "cannot store the ranges of the site; the next run lists it page by page");
+    }
+    Ok(())
+}
+
+/// Sends the records of the next manifest to `sender`, or the error that ends reading the live one, and adds them to
+/// `ranges`. With `list_needed`, the needed bodies are collected.
 async fn make_records(
     next: &NextManifest<'_>,
     mut live: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,
     sender: Sender<Result<Vec<ManifestRecord>, StateError>>,
     list_needed: bool,
+    ranges: &mut RangeCollector,
 ) -> ArchivedBodies {
     let (mut archived, mut cursor) = (ArchivedBodies::default(), NextManifestCursor::default());
     loop {
@@ -129,6 +143,7 @@ async fn make_records(
             }
             Err(error) => (Err(error), true),
         };
+        batch.iter().flatten().for_each(|record| ranges.add(record));
         let needed = batch.iter().flatten().filter(|record| matches!(record.state, RecordState::Archived(_)));
         archived.needed.extend(needed.filter(|_| list_needed).map(ManifestRecord::body_name));
         if sender.send(batch).await.is_err() || last {

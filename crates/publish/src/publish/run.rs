@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidegate_core::config::Site;
 use tidegate_core::diff::Comparison;
 use tidegate_core::lease::ExecutionName;
+use tidegate_core::manifest::ranges::RANGE_OBJECTS;
 use tidegate_core::plan::shards::SHARD_OPERATIONS;
 use tidegate_core::request::PublishRequest;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ pub struct Publisher {
     pub copy_limit: u64,
     /// Most operations of a shard; [`SHARD_OPERATIONS`] except in tests.
     pub shard_operations: usize,
+    /// Objects of the ranges in which the next run lists the site; [`RANGE_OBJECTS`] except in tests.
+    pub range_objects: u64,
     /// Whether to trust the manifest of the live release instead of listing the site.
     pub trust_manifest: bool,
     /// Whether to look at every object, whatever the manifest says.
@@ -64,6 +67,7 @@ impl Publisher {
             comparison: Comparison::default(),
             copy_limit: CopySource::LIMIT,
             shard_operations: SHARD_OPERATIONS,
+            range_objects: RANGE_OBJECTS,
             trust_manifest: false,
             verify: false,
             check_settings: false,

@@ -56,10 +56,8 @@ impl History {
             if matches!(file, ReleaseFile::ShardResult(_) | ReleaseFile::ShardFailure(_)) {
                 return false;
             }
-            pointer.releases.iter().any(|entry| {
-                entry.id == id
-                    || (matches!(file, ReleaseFile::Manifest | ReleaseFile::Edge) && entry.manifest == Some(id))
-            })
+            let with_manifest = matches!(file, ReleaseFile::Manifest | ReleaseFile::Ranges | ReleaseFile::Edge);
+            pointer.releases.iter().any(|entry| entry.id == id || (with_manifest && entry.manifest == Some(id)))
         };
         let files = self.files.iter().flat_map(|(id, files)| files.iter().map(|file| (*id, *file)));
         files.filter(|(id, file)| !referenced(*id, *file)).collect()

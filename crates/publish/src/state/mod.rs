@@ -7,6 +7,7 @@ mod fence;
 mod store;
 mod lines;
 mod manifest;
+mod ranges;
 mod staged_headers;
 mod pending;
 mod plan;

@@ -56,6 +56,8 @@ pub enum ReleaseFile {
     ShardFailure(u32),
     /// What the site held after the release.
     Manifest,
+    /// Keys that split what the site held into ranges. Only large sites have them.
+    Ranges,
     /// What the release says about requests.
     Edge,
     /// The report of the run.
@@ -74,6 +76,7 @@ impl ReleaseFile {
             Self::ShardFailure(number) => return format!("{RELEASES}{}.{FAILURES}{number:06}.json", id.stem()),
             Self::ShardResult(number) => return format!("{RELEASES}{}.{RESULTS}{number:06}.gz", id.stem()),
             Self::Manifest => "manifest.gz",
+            Self::Ranges => "ranges.json",
             Self::Edge => "edge.json",
             Self::Report => "report.json",
         };
@@ -94,6 +97,7 @@ impl ReleaseFile {
             "plan.gz" => Self::Plan,
             "shards.json" => Self::Shards,
             "manifest.gz" => Self::Manifest,
+            "ranges.json" => Self::Ranges,
             "edge.json" => Self::Edge,
             "report.json" => Self::Report,
             _ => number(SHARDS)
