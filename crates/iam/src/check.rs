@@ -44,7 +44,7 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
     }
     // Listing the site needs no simulation: it is what planning does first.
     let owned = reader.with_owners(site.bucket_owners());
-    if let Err(error) = S3::new(&owned).page(&site.target, None).await {
+    if let Err(error) = S3::new(&owned).first_page(&site.target).await {
         findings.push(PreflightFinding::new(PreflightSeverity::Missing, error.to_string()));
     } else if site.owner.is_none() {
         let account = site.role.as_ref().map_or(caller.account.as_str(), RoleArn::account);
@@ -83,7 +83,7 @@ async fn owner(reader: &Connection, site: &Site, account: &str) -> Option<Prefli
         account.as_str()
     );
     let expecting = reader.with_owners(BucketOwners::of(bucket, account));
-    S3::new(&expecting).page(&site.target, None).await.ok()?;
+    S3::new(&expecting).first_page(&site.target).await.ok()?;
     Some(PreflightFinding::new(PreflightSeverity::Note, message))
 }
 

@@ -5,6 +5,7 @@ mod concurrency;
 mod large_documents;
 mod lease;
 mod lifecycle;
+mod ranges;
 pub(crate) mod recovery;
 mod second_run;
 mod session;

@@ -11,19 +11,16 @@ use tidegate_core::diff;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::{ListedObject, Listing, ObservedObject, Pagination};
-use tidegate_core::location::Location;
 use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::site_state::{SiteMerge, SiteMergeInputs, SiteState, UnfinishedRuns};
-use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{InspectError, PublishError};
 use super::releases::Releases;
 use super::run::Run;
 use super::transform::TransformedSource;
-use crate::aws_error::AwsError;
 use crate::progress::{ProgressEvent, ProgressObserver};
-use crate::s3::{ListError, ListPage, S3};
+use crate::s3::{ListError, RangedListing, S3};
 use crate::source::{SourceReader, digest};
 use crate::state::StateError;
 
@@ -36,17 +33,18 @@ const DIGESTS_IN_FLIGHT: usize = 4;
 /// Most rounds of questions. Every answer removes its question, so the limit is never reached.
 const MAX_ROUNDS: usize = 8;
 
-/// Pages of a listing that may wait: 64,000 objects in about 10 MB.
-const PAGES_AHEAD: usize = 64;
-
-/// Starts to list the site. Lists nothing if the manifest of the live release is trusted.
-pub(super) fn list(run: Run<'_>, s3: &S3, releases: Option<&Releases>) -> ListingPages {
+/// Starts to list the site in the ranges between `splits`. Lists nothing if the manifest of the live release is
+/// trusted.
+pub(super) fn list(run: Run<'_>, s3: &S3, releases: Option<&Releases>, splits: Vec<StoredKey>) -> ListingPages {
     let finalized = releases.is_some_and(|releases| releases.history.is_finalized());
     if run.publisher.trust_manifest && finalized {
-        ListingPages::manifest()
-    } else {
-        ListingPages::list(s3, &run.site.target, &run.publisher.observer)
+        return ListingPages::manifest();
     }
+    ListingPages::Listed(S3Pages {
+        pages: s3.pages_in_ranges(&run.site.target, splits),
+        pagination: Pagination::default(),
+        observer: Arc::clone(&run.publisher.observer),
+    })
 }
 
 /// Lists the site, then reads what is missing for the comparison until no question is open. `source.desired` learns the
@@ -207,11 +205,9 @@ pub(super) enum ListingPages {
 
 /// Pages that S3 listed.
 pub(super) struct S3Pages {
-    pages: Receiver<Result<ListPage, AwsError>>,
+    pages: RangedListing,
     pagination: Pagination,
     observer: Arc<dyn ProgressObserver>,
-    /// Ends the listing when the pages are dropped.
-    _lister: AbortOnDropHandle<()>,
 }
 
 impl ListingPages {
@@ -220,34 +216,12 @@ impl ListingPages {
         Self::Trusted(Pagination::default())
     }
 
-    fn list(s3: &S3, target: &Location, observer: &Arc<dyn ProgressObserver>) -> Self {
-        let (sender, pages) = channel(PAGES_AHEAD);
-        let (s3, target) = (s3.clone(), target.clone());
-        let lister = tokio::spawn(async move {
-            let mut token = None;
-            loop {
-                let page = s3.page(&target, token).await;
-                token = page.as_ref().ok().and_then(|page| page.next.clone());
-                if sender.send(page).await.is_err() || token.is_none() {
-                    return;
-                }
-            }
-        });
-        Self::Listed(S3Pages {
-            pages,
-            pagination: Pagination::default(),
-            observer: Arc::clone(observer),
-            _lister: AbortOnDropHandle::new(lister),
-        })
-    }
-
     async fn next(&mut self) -> Result<Option<Vec<ListedObject>>, InspectError> {
         match self {
             Self::Trusted(_) => Ok(None),
             Self::Listed(S3Pages { pages, pagination, observer, .. }) => {
-                let Some(page) = pages.recv().await else { return Ok(None) };
-                let page = page.map_err(ListError::from)?;
-                pagination.page(&page.objects, page.next.is_none())?;
+                let Some(page) = pages.next().await.map_err(ListError::from)? else { return Ok(None) };
+                pagination.page(&page.objects, page.last)?;
                 observer.report(ProgressEvent::Listed(pagination.seen()));
                 Ok(Some(page.objects))
             }

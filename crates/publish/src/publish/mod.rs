@@ -276,9 +276,13 @@ impl Run<'_> {
         self.stage(Stage::Open);
         let (reading, credentials) = credentials::for_planning(self).await?;
         let s3 = S3::new(&reading);
+        let splits = match &releases {
+            Some(releases) => releases.splits().await,
+            None => Vec::new(),
+        };
         // The site is listed while the source is opened: neither waits for the other.
-        let listing = inspect::list(self, &s3, releases.as_ref());
-        let opened = open::open(self, releases.as_ref()).await?;
+        let listing = inspect::list(self, &s3, releases.as_ref(), splits.clone());
+        let opened = open::open(self, releases.as_ref(), splits).await?;
         stopwatch.lap(Stage::Open);
         self.stage(Stage::Transform);
         let mut source = transform::transform(self, &plugins, opened, trace).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt;
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
+use tidegate_core::edge::is_versioned;
 use tidegate_core::key::StoredKey;
 use tidegate_core::listing_filter::ListingFilter;
 use tidegate_core::location::{Location, Source};
@@ -45,8 +46,12 @@ pub(super) fn check_release(request: &PublishRequest) -> Result<(), PublishError
     if bytes > MAX_RELEASE_BYTES { Err(PublishError::ReleaseTooLong(bytes)) } else { Ok(()) }
 }
 
-/// Opens the source of the request.
-pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Opened, PublishError> {
+/// Opens the source of the request. `splits` are keys that split the site into ranges.
+pub(super) async fn open(
+    run: Run<'_>,
+    releases: Option<&Releases>,
+    splits: Vec<StoredKey>,
+) -> Result<Opened, PublishError> {
     let source = &run.request.source;
     if let Source::Release(id) = source {
         let releases = releases.ok_or_else(|| PublishError::NoReleases(run.request.site.clone()))?;
@@ -57,16 +62,23 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
         return Err(PublishError::PublishesState(state));
     }
     let state = releases.map(|releases| releases.store.clone());
-    Ok(Opened::Artifact(open_source(run, state).await?))
+    Ok(Opened::Artifact(open_source(run, state, splits).await?))
 }
 
-/// Opens a source that is not an earlier release.
-pub(super) async fn open_source(run: Run<'_>, state: Option<StateStore>) -> Result<OpenedSource, PublishError> {
+/// Opens a source that is not an earlier release. The keys of a staged prefix are close to those of the site, so the
+/// same keys split it into ranges.
+pub(super) async fn open_source(
+    run: Run<'_>,
+    state: Option<StateStore>,
+    mut splits: Vec<StoredKey>,
+) -> Result<OpenedSource, PublishError> {
+    splits.retain(|split| !is_versioned(split.as_str()));
     let s3 = S3::new(&run.connection());
     let options = SourceOptions {
         filter: ListingFilter::new(&run.site.sync, &run.site.strip_prefix),
         limits: run.site.archive_limits,
         staged_headers: run.site.staged_headers,
+        splits,
         state,
         strip_prefix: run.site.strip_prefix.clone(),
         ..run.publisher.options.clone()

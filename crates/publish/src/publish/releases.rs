@@ -125,6 +125,20 @@ impl Releases {
         }
     }
 
+    /// Keys that split the live site into ranges; none for a small site. They only make a listing faster, so a damaged
+    /// document is only a warning.
+    pub(super) async fn splits(&self) -> Vec<StoredKey> {
+        let manifest = self.history.manifest().filter(|id| self.history.has(*id, ReleaseFile::Ranges));
+        let Some(manifest) = manifest else { return Vec::new() };
+        match self.store.ranges(manifest).await {
+            Ok(ranges) => ranges.map(|ranges| ranges.splits).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the ranges of the site, so it is listed page by page");
+                Vec::new()
+            }
+        }
+    }
+
     /// The edge of the release with this manifest; nothing if it has none.
     pub(super) async fn edge(&self, manifest: ReleaseId) -> Result<Option<StoredEdge>, StateError> {
         if self.history.has(manifest, ReleaseFile::Edge) { self.store.edge(manifest).await } else { Ok(None) }

@@ -102,7 +102,7 @@ impl Publisher {
             [] => SitePlugins::default(),
             _ => self.plugins.load(site, &S3::new(&self.connection)).await?,
         };
-        let opened = open::open(run, None).await?;
+        let opened = open::open(run, None, Vec::new()).await?;
         let source = transform(run, &plugins, opened, Trace::Off).await?;
         let totals = totals_of_creation(&source);
         let TransformedSource { desired, reader, findings, exclusions, .. } = source;

@@ -22,8 +22,8 @@ pub struct ListPage {
     pub objects: Vec<ListedObject>,
     /// When each of them was written.
     pub modified: Vec<Timestamp>,
-    /// The token of the next page, unless this is the last one.
-    pub next: Option<String>,
+    /// Whether this is the last page.
+    pub last: bool,
 }
 
 /// Why a bucket could not be listed.
@@ -43,6 +43,8 @@ pub(super) struct ListScope<'a> {
     pub(super) bucket: &'a Bucket,
     /// A prefix, or the beginning of a key.
     pub(super) prefix: &'a str,
+    /// Only keys after this one.
+    pub(super) after: Option<&'a str>,
     /// Most objects of one page.
     pub(super) page: i32,
 }
@@ -73,21 +75,21 @@ enum PageToken {
 impl<'a> ListScope<'a> {
     /// All objects below a prefix.
     pub(super) fn below(location: &'a Location) -> Self {
-        Self { bucket: &location.bucket, prefix: location.prefix.as_str(), page: PAGE }
+        Self { bucket: &location.bucket, prefix: location.prefix.as_str(), after: None, page: PAGE }
     }
 
-    fn subject(&self) -> String {
+    pub(super) fn subject(&self) -> String {
         format!("s3://{}/{}", self.bucket, StoredKey::new(self.prefix))
     }
 }
 
 impl S3 {
-    /// One page of the objects below a prefix, after the page that returned `token`.
+    /// The first page of the objects below a prefix.
     ///
     /// # Errors
     /// [`AwsError`], also for a truncated response without a continuation token.
-    pub async fn page(&self, location: &Location, token: Option<String>) -> Result<ListPage, AwsError> {
-        Ok(relative(location, self.bucket_page(ListScope::below(location), token).await?))
+    pub async fn first_page(&self, location: &Location) -> Result<ListPage, AwsError> {
+        Ok(relative(location, self.bucket_page(ListScope::below(location), None).await?))
     }
 
     /// All pages of the objects below a prefix.
@@ -138,6 +140,8 @@ impl S3 {
             .max_keys(scope.page)
             // A key can hold characters that XML cannot; one such key would make the whole page unreadable.
             .encoding_type(EncodingType::Url)
+            // A token stands for the key where it continues.
+            .set_start_after(scope.after.filter(|_| token.is_none()).map(str::to_owned))
             .set_continuation_token(token)
             .send()
             .await
@@ -168,13 +172,13 @@ impl S3 {
 
 /// The same page with keys relative to the prefix, without an object that is named like the prefix: that is a folder
 /// marker.
-fn relative(location: &Location, page: BucketPage) -> ListPage {
+pub(super) fn relative(location: &Location, page: BucketPage) -> ListPage {
     let objects = page.objects.into_iter().filter_map(|object| {
         let key = location.prefix.relative(&object.key)?;
         Some((ListedObject { key, size: object.size, etag: object.etag }, object.modified))
     });
     let (objects, modified) = objects.unzip();
-    ListPage { objects, modified, next: page.next }
+    ListPage { objects, modified, last: page.next.is_none() }
 }
 
 /// Decodes a key of a listing with `encoding-type=url`. Keys are encoded like form values, with `+` for a space.

@@ -26,7 +26,7 @@ impl S3 {
     /// One object as a listing shows it, or nothing if it does not exist.
     pub(super) async fn listed(&self, bucket: &Bucket, key: &str) -> Result<Option<BucketObject>, AwsError> {
         // A key sorts before every longer key that starts with it.
-        let page = self.bucket_page(ListScope { bucket, prefix: key, page: 1 }, None).await?;
+        let page = self.bucket_page(ListScope { bucket, prefix: key, after: None, page: 1 }, None).await?;
         Ok(page.objects.into_iter().next().filter(|object| object.key == key))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::declared::StagedHeaders;
+use tidegate_core::key::StoredKey;
 use tidegate_core::listing_filter::ListingFilter;
 use tidegate_core::location::Prefix;
 
@@ -30,6 +31,9 @@ pub struct SourceOptions {
     pub progress: Option<Progress>,
     /// How the headers of a staged prefix are used.
     pub staged_headers: StagedHeaders,
+    /// Keys that split a staged prefix into ranges that are listed side by side, relative to the prefix and the stripped
+    /// folder. They need not fit.
+    pub splits: Vec<StoredKey>,
     /// The state of the site, which remembers the headers of its staged prefix.
     pub state: Option<StateStore>,
 }

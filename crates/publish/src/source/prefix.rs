@@ -2,16 +2,16 @@
 //! comparisons.
 
 use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::stream::{Stream, StreamExt, TryStreamExt};
+use futures::stream::{Stream, StreamExt};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
 use tidegate_core::identity::{ContentIdentity, ETag};
-use tidegate_core::key::Key;
+use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::ListedObject;
 use tidegate_core::listing_filter::ListingExclusions;
 use tidegate_core::location::{Location, Prefix};
@@ -56,9 +56,10 @@ impl StagedPrefix {
         let mut exclusions = ListingExclusions::new(options.filter.clone());
         let mut refused = Refusals::default();
         let mut objects = Vec::new();
-        let mut pages = pin!(s3.pages(location));
+        let splits = options.splits.iter().map(|split| StoredKey::new(&options.strip_prefix.join(split.as_str())));
+        let mut pages = s3.pages_in_ranges(location, splits.collect());
         let failed = |error| StorageError::new(location.to_string(), error);
-        while let Some(page) = pages.try_next().await.map_err(failed)? {
+        while let Some(page) = pages.next().await.map_err(failed)? {
             for (object, modified) in page.objects.into_iter().zip(page.modified) {
                 let name = object.key.as_str();
                 if name == READY_MARKER || exclusions.excludes(name) {

@@ -19,4 +19,6 @@ mod archive_rules;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod listing_ranges;
+#[cfg(test)]
 mod prefix;

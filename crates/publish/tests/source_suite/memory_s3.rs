@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(crate) struct MemoryS3 {
     pub(crate) page: usize,
     /// The page, from 0, that fails.
     pub(crate) failing_page: Option<usize>,
+    /// Whether `start-after` has no effect.
+    pub(crate) ignores_start_after: bool,
+    /// The requests for pages so far.
+    pub(crate) lists: AtomicUsize,
     /// How many bytes are missing at the end of every body, without an error.
     pub(crate) cut: usize,
     /// How long every read takes.
@@ -82,13 +87,16 @@ impl MemoryS3 {
 
     fn list(&self, request: &Request) -> HttpResponse {
         assert_eq!(request.query["encoding-type"], "url");
-        let start: usize = request.query.get("continuation-token").map_or(0, |token| token.parse().unwrap());
-        if self.failing_page == Some(start / self.page) {
-            return error(503, "SlowDown");
-        }
+        self.lists.fetch_add(1, Ordering::Relaxed);
         let prefix = request.query.get("prefix").map_or("", String::as_str);
         let objects = self.objects.lock().unwrap();
         let below: Vec<_> = objects.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
+        let after = request.query.get("start-after").filter(|_| !self.ignores_start_after);
+        let first = after.map_or(0, |after| below.partition_point(|(key, _)| *key <= after));
+        let start: usize = request.query.get("continuation-token").map_or(first, |token| token.parse().unwrap());
+        if self.failing_page == Some(start / self.page) {
+            return error(503, "SlowDown");
+        }
         let mut xml = "<ListBucketResult><EncodingType>url</EncodingType>".to_owned();
         for (key, (body, etag)) in below.iter().skip(start).take(self.page) {
             let (key, size) = (utf8_percent_encode(key, NON_ALPHANUMERIC), body.len());

@@ -172,7 +172,7 @@ async fn reader(
             Ok(ReleaseSource::new(s3, run.site.target.clone(), archive.clone(), bodies).into())
         }
         (source, _) => {
-            let OpenedSource { artifact, reader, .. } = open::open_source(run, None).await?;
+            let OpenedSource { artifact, reader, .. } = open::open_source(run, None, Vec::new()).await?;
             if *artifact.fingerprint() == index.plan.inputs.artifact {
                 Ok(reader)
             } else {
