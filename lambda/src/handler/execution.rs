@@ -149,7 +149,7 @@ impl EventHandler {
             // The state machine knows only that a shard failed.
             match self.publisher.shard_failures(run.site, work.release).await {
                 Ok(failures) => {
-                    failures.iter().for_each(|failed| why.push_str(&format!("; {}", ShardFailure::from(failed))))
+                    failures.iter().for_each(|failed| why.push_str(&format!("; {}", ShardFailure::from(failed))));
                 }
                 Err(error) => tracing::warn!(%error, "cannot read what failed in the shards"),
             }
