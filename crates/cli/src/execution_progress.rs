@@ -1,10 +1,11 @@
 //! How far the workers of an execution are: a bar on a terminal, and the lines of `tidegate status`.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar};
 use tidegate_core::plan::progress::{PhaseProgress, ShardProgress};
+
+use crate::progress::{spinner, style};
 
 /// A bar that follows an execution.
 pub(crate) struct ExecutionProgress {
@@ -13,13 +14,7 @@ pub(crate) struct ExecutionProgress {
 
 impl ExecutionProgress {
     pub(crate) fn new(hidden: bool) -> Self {
-        let bar = ProgressBar::new_spinner();
-        if hidden || !std::io::stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        } else {
-            bar.enable_steady_tick(Duration::from_millis(100));
-        }
-        Self { bar }
+        Self { bar: spinner(hidden) }
     }
 
     /// Shows the progress; nothing is known before the plan is stored, and after the release is committed.
@@ -44,10 +39,6 @@ impl Drop for ExecutionProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// `1200 objects/s, 35.2 MiB/s, about 4 minutes left`.

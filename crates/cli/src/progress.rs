@@ -78,7 +78,19 @@ impl TerminalProgress {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// A spinner, on a terminal and unless it is hidden.
+pub(crate) fn spinner(hidden: bool) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if hidden || !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    } else {
+        bar.enable_steady_tick(Duration::from_millis(100));
+    }
+    bar
+}
+
+/// The style of a template.
+pub(crate) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

@@ -1,12 +1,10 @@
 //! The progress of a stack operation: a line for each resource that is done, and a spinner on a terminal.
 
-use std::io::IsTerminal as _;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::ProgressBar;
 use tidegate_iam::deploy::{EventKind, StackEvent};
 
 use crate::output::{RED, YELLOW};
+use crate::progress::spinner;
 
 /// Shows the events of a stack operation.
 pub(crate) struct StackProgress {
@@ -15,13 +13,7 @@ pub(crate) struct StackProgress {
 
 impl StackProgress {
     pub(crate) fn new(hidden: bool) -> Self {
-        let bar = ProgressBar::new_spinner();
-        if hidden || !std::io::stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        } else {
-            bar.enable_steady_tick(Duration::from_millis(100));
-        }
-        Self { bar }
+        Self { bar: spinner(hidden) }
     }
 
     pub(crate) fn observe(&self, event: &StackEvent) {

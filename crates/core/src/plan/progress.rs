@@ -9,6 +9,9 @@ use crate::external_text::ExternalText;
 use crate::release::ReleaseId;
 use crate::timestamp::Timestamp;
 
+/// Shortest time that measures a rate, in milliseconds: the first shards of all workers end at nearly the same moment.
+const MEASURABLE: u64 = 10_000;
+
 /// How far an execution is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,7 +25,7 @@ pub struct ShardProgress {
     pub execution: Option<String>,
     /// Phases with shards, in order.
     pub phases: Vec<PhaseProgress>,
-    /// Operations a second, once two shards are done.
+    /// Operations a second, from 10 seconds after the first shard on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operations_per_second: Option<u64>,
     /// Bytes a second that are sent or copied.
@@ -122,7 +125,7 @@ impl ShardProgress {
         let times = || results.values().map(|time| time.milliseconds());
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
         let milliseconds = last.saturating_sub(first);
-        if milliseconds == 0 {
+        if milliseconds < MEASURABLE {
             return;
         }
         let later = |shard: &&PlanShard| results.get(&shard.number).is_some_and(|time| time.milliseconds() > first);
@@ -177,15 +180,15 @@ mod tests {
 
     #[test]
     fn the_rate_counts_from_the_first_result() {
-        let progress = progress(&[(1, 10_000), (2, 12_000), (3, 14_000)]);
-        assert_eq!(progress.operations_per_second, Some(50));
-        assert_eq!((progress.bytes_per_second, progress.seconds_left), (Some(500), Some(2)));
+        let progress = progress(&[(1, 10_000), (2, 20_000), (3, 30_000)]);
+        assert_eq!(progress.operations_per_second, Some(10));
+        assert_eq!((progress.bytes_per_second, progress.seconds_left), (Some(100), Some(10)));
         assert_eq!(progress.done(), ShardCounts { shards: 3, operations: 300, bytes: 3_000 });
     }
 
     #[test]
-    fn one_result_measures_nothing() {
+    fn results_at_nearly_the_same_time_measure_nothing() {
         assert_eq!(progress(&[(1, 10_000)]).operations_per_second, None);
-        assert_eq!(progress(&[(1, 10_000), (2, 10_000)]).operations_per_second, None);
+        assert_eq!(progress(&[(1, 10_000), (2, 19_999)]).operations_per_second, None);
     }
 }
