@@ -25,6 +25,9 @@ use crate::lambda::{EndedLambda, LambdaProcess, NAME};
 const CONFIGURATION: &str = r#"
 state = "s3://state/tidegate/"
 
+[function]
+engine = "lambda"
+
 [[site]]
 name = "docs"
 builds = "s3://staging/builds/"
