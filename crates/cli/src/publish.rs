@@ -196,8 +196,12 @@ pub(crate) async fn preview(
     run.adapt(&mut planned.findings, &mut planned.judgements);
     let estimate = planned.estimate().await?;
     let status = show(common, &planned, estimate.as_ref())?;
-    let distributed = estimate.filter(|estimate| run.function.is_some_and(|function| function.distributes(estimate)));
-    if let Some(estimate) = distributed.filter(|_| !common.json) {
+    let invocation = |function: &FunctionConfig| Duration::from_secs(function.timeout.get().into());
+    let when = run.function.and_then(|function| function.distribute_when(invocation(function)));
+    if let (Some(estimate), Some(when)) = (estimate, when)
+        && when.holds(&estimate)
+        && !common.json
+    {
         outln!("  by the function, Step Functions would carry it out: {estimate}");
     }
     let verdicts = || planned.judgements.iter().map(Judgement::enforced_verdict);

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tidegate_core::approval::Approval;
-use tidegate_core::config::FunctionEngine;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::lease::ExecutionName;
 use tidegate_core::location::ObjectLocation;
+use tidegate_core::plan::DistributeWhen;
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_publish::publish::{DistributeWhen, DistributedStart, ExecutionChoice, PublishError, ShardTask};
+use tidegate_publish::publish::{DistributedStart, ExecutionChoice, PublishError, ShardTask};
 use tokio::time::Instant;
 
 use super::EventHandler;
 use super::active_run::ActiveRun;
 use super::event::EventError;
-use super::result::{MAX_PLANS, RunError, RunResult, ShardFailure};
+use super::result::{MAX_PLANS, RunError, RunResult};
 use super::run::{PreparedRun, is_locked, until_deadline};
 use crate::context::InvocationContext;
 use crate::trigger::{
@@ -77,12 +77,12 @@ impl EventHandler {
             }
             PreparedRun::Early(_) => return Ok(wait(again)),
         };
-        let when = match self.config.function.engine {
-            FunctionEngine::StepFunctions => DistributeWhen::Writes(self.config.function.shard_size.get().into()),
-            FunctionEngine::Auto | FunctionEngine::Lambda => DistributeWhen::Takes(context.time_left() / 2),
-        };
+        let mut publisher = self.publisher_until(context);
         let lock_timeout = Duration::from_secs(u16::from(site.lease_seconds).into()) + LEASE_MARGIN;
-        let publisher = self.publisher_until(context, lock_timeout);
+        publisher.lock_timeout = publisher.lock_timeout.min(lock_timeout);
+        // The configuration may have changed since the execution was started.
+        let half = DistributeWhen::Takes(context.time_left() / 2);
+        let when = self.config.function.distribute_when(context.time_left()).unwrap_or(half);
         let distribution = ExecutionChoice { execution, within: true, when };
         let planning = Box::pin(publisher.start_distributed(distribution, &request, site, Approval::Policies, |_| ()));
         match until_deadline(&publisher, context, planning).await {
@@ -106,7 +106,7 @@ impl EventHandler {
         context: InvocationContext,
     ) -> Result<Value, RunError> {
         let site = self.config.site(work.site.as_str())?;
-        let publisher = self.publisher_until(context, context.time_left());
+        let publisher = self.publisher_until(context);
         let task = ShardTask { release: work.release, shard, lease: work.lease };
         let executing = Box::pin(publisher.execute_shard(site, &task));
         let summary = until_deadline(&publisher, context, executing).await?.ok_or(PublishError::Interrupted)?;
@@ -114,7 +114,7 @@ impl EventHandler {
         if summary.is_done() {
             return Ok(serde_json::to_value(summary).map_err(PublishError::Json)?);
         }
-        Err(RunError::Shard(ShardFailure::from(&summary)))
+        Err(RunError::Shard(Box::new(summary)))
     }
 
     async fn finish_task(
@@ -128,7 +128,7 @@ impl EventHandler {
         let Continuation { run: id, trigger, .. } = continuation;
         let site = self.config.site(trigger.site.as_str())?;
         let run = ActiveRun { site, trigger, id, context };
-        let publisher = self.publisher_until(context, context.time_left());
+        let publisher = self.publisher_until(context);
         let finishing = Box::pin(publisher.finish_distributed(execution, request, site, Approval::Policies, |_| ()));
         let Some(report) = until_deadline(&publisher, context, finishing).await? else {
             let run = Continuation { run: id.next(), ..continuation.clone() };
@@ -149,7 +149,7 @@ impl EventHandler {
             // The state machine knows only that a shard failed.
             match self.publisher.shard_failures(run.site, work.release).await {
                 Ok(failures) => {
-                    failures.iter().for_each(|failed| why.push_str(&format!("; {}", ShardFailure::from(failed))));
+                    failures.iter().for_each(|failed| why.push_str(&format!("; {failed}")));
                 }
                 Err(error) => tracing::warn!(%error, "cannot read what failed in the shards"),
             }
@@ -170,10 +170,7 @@ impl EventHandler {
         let (outcome, why) = (report.outcome, report.why.clone());
         let result = RunResult::Report(report);
         let failed = result.failed();
-        // A retry of a failed run uses the fetched file again.
-        if let Some(fetched) = fetched.filter(|_| !failed) {
-            self.delete_fetched(run.site, fetched).await;
-        }
+        self.delete_unless_failed(run.site, fetched, &result).await;
         self.record_run(run, &Ok(result), started).await;
         let run = continuation.clone();
         if failed {

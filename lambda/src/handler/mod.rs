@@ -38,7 +38,7 @@ use tidegate_publish::publish::Publisher;
 pub use event::{EventError, EventResponse};
 pub use github_artifact::GithubArtifactError;
 pub use resolve::ResolveError;
-pub use result::{MAX_CONTINUATIONS, MAX_PLANS, RunError, RunResult, ShardFailure, THROTTLED};
+pub use result::{MAX_CONTINUATIONS, MAX_PLANS, RunError, RunResult, THROTTLED};
 pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
 pub use start_execution::{ExecutionStarter, StartExecution};
 pub use webhook::{StartedRun, WebhookResponse};

@@ -1,15 +1,12 @@
 //! How a run ends, and why it fails.
 
-use std::fmt;
-
 use serde::Serialize;
 use tidegate_core::config::ConfigError;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::lease::ExecutionName;
 use tidegate_core::plan::WriteEstimate;
 use tidegate_core::plugin_failure::PluginFailure;
-use tidegate_core::report::{FailedOperation, Outcome, PublishReport};
-use tidegate_core::sanitize::sanitize_name;
+use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::publish::{PublishError, ShardSummary};
 
@@ -30,35 +27,6 @@ pub const MAX_PLANS: u32 = 1_000;
 
 /// The name of an error after which the state machine repeats a task.
 pub const THROTTLED: &str = "Throttled";
-
-/// What a worker could not do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShardFailure {
-    /// What is not done.
-    pub summary: Box<ShardSummary>,
-    /// Whether S3 asked for fewer requests, and nothing else failed.
-    pub throttled: bool,
-}
-
-impl From<&ShardSummary> for ShardFailure {
-    fn from(summary: &ShardSummary) -> Self {
-        Self { throttled: summary.throttled, summary: Box::new(summary.clone()) }
-    }
-}
-
-impl fmt::Display for ShardFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ShardSummary { shard, phase, failed, skipped, failures, .. } = &*self.summary;
-        write!(f, "shard {shard} of the phase `{phase}`: {failed} operations failed, {skipped} were not tried")?;
-        for FailedOperation { key, operation, why, .. } in failures.iter().take(SHOWN_FAILURES) {
-            write!(f, "; {operation} `{}`: {why}", sanitize_name(key))?;
-        }
-        Ok(())
-    }
-}
-
-/// Most failed operations in a message.
-const SHOWN_FAILURES: usize = 3;
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
@@ -114,7 +82,7 @@ pub enum RunError {
     TooManyPlans,
     /// A worker could not carry out all of its shard.
     #[error("{0}")]
-    Shard(ShardFailure),
+    Shard(Box<ShardSummary>),
     /// A task of the state machine got a state that belongs to another one. This is a bug.
     #[error("a task of the state machine got the state of another one, which is a bug in Tidegate")]
     WrongTask,
@@ -153,7 +121,7 @@ impl RunError {
     #[must_use]
     pub fn error_type(&self) -> &'static str {
         let throttled = match self {
-            Self::Shard(failure) => failure.throttled,
+            Self::Shard(summary) => summary.throttled,
             Self::Publish(error) => error.is_throttled(),
             _ => false,
         };

@@ -6,9 +6,10 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::{FunctionEngine, Site};
 use tidegate_core::lease::ExecutionName;
 use tidegate_core::location::ObjectLocation;
+use tidegate_core::plan::DistributeWhen;
 use tidegate_core::request::PublishRequest;
 use tidegate_publish::CancellationToken;
-use tidegate_publish::publish::{DistributeWhen, DistributedStart, ExecutionChoice, PublishError, Publisher};
+use tidegate_publish::publish::{DistributedStart, ExecutionChoice, PublishError, Publisher};
 use tidegate_publish::state::StateError;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
@@ -83,10 +84,11 @@ impl EventHandler {
             PreparedRun::Early(_) if run.id.continuations < MAX_CONTINUATIONS => return self.continue_run(run).await,
             PreparedRun::Early(error) => return Err(error.into()),
         };
-        let publisher = self.publisher_until(context, context.time_left() / 2);
+        let publisher = self.publisher_until(context);
         let execution = state_machine.map(|starter| starter.name(run.id, &site.name));
+        let when = self.config.function.distribute_when(context.time_left());
         // On the heap: with everything that a publish awaits, it would take much of the stack.
-        let publishing = Box::pin(publish(&publisher, &request, site, execution.as_ref(), context.time_left() / 2));
+        let publishing = Box::pin(publish(&publisher, &request, site, execution.as_ref().zip(when)));
         let ended = until_deadline(&publisher, context, publishing).await;
         let (started, starter) = match (ended, state_machine) {
             // What was written stays: the next invocation finds it by the stored plan and by the site itself.
@@ -100,10 +102,7 @@ impl EventHandler {
         match (started, starter) {
             (DistributedStart::Finished(report), _) => {
                 let result = RunResult::Report(report);
-                // A retry of a failed run uses the fetched file again.
-                if let Some(fetched) = fetched.filter(|_| !result.failed()) {
-                    self.delete_fetched(site, &fetched).await;
-                }
+                self.delete_unless_failed(site, fetched.as_ref(), &result).await;
                 Ok(result)
             }
             (DistributedStart::Started(distributed), Some((starter, execution))) => {
@@ -155,11 +154,18 @@ impl EventHandler {
         Ok(PreparedRun::Request(Box::new(request), fetched))
     }
 
-    /// A publisher of one invocation. It waits for the lock of another run at most this long, so that the other half of the
-    /// time is left to publish.
-    pub(super) fn publisher_until(&self, context: InvocationContext, lock_timeout: Duration) -> Publisher {
+    /// Deletes the file that was copied from GitHub. A retry of a failed run uses it again.
+    pub(super) async fn delete_unless_failed(&self, site: &Site, fetched: Option<&ObjectLocation>, result: &RunResult) {
+        if let Some(fetched) = fetched.filter(|_| !result.failed()) {
+            self.delete_fetched(site, fetched).await;
+        }
+    }
+
+    /// A publisher of one invocation. Waiting for the lock of another run may take half of the time, so that the other half
+    /// is left to publish.
+    pub(super) fn publisher_until(&self, context: InvocationContext) -> Publisher {
         let mut publisher = self.publisher.clone();
-        publisher.lock_timeout = publisher.lock_timeout.min(lock_timeout).min(context.time_left() / 2);
+        publisher.lock_timeout = publisher.lock_timeout.min(context.time_left() / 2);
         publisher.cancel = CancellationToken::new();
         publisher
     }
@@ -191,19 +197,18 @@ impl EventHandler {
     }
 }
 
-/// Publishes a site. With an execution, a plan that takes longer than `most` is only stored, for its workers.
+/// Publishes a site. With an execution, a large plan is only stored, for its workers.
 async fn publish(
     publisher: &Publisher,
     request: &PublishRequest,
     site: &Site,
-    execution: Option<&ExecutionName>,
-    most: Duration,
+    execution: Option<(&ExecutionName, DistributeWhen)>,
 ) -> Result<DistributedStart, PublishError> {
-    let Some(execution) = execution else {
+    let Some((execution, when)) = execution else {
         let report = publisher.publish(request, site, Approval::Policies, None, |_| ()).await?;
         return Ok(DistributedStart::Finished(Box::new(report)));
     };
-    let distribution = ExecutionChoice { execution, within: false, when: DistributeWhen::Takes(most) };
+    let distribution = ExecutionChoice { execution, within: false, when };
     publisher.start_distributed(distribution, request, site, Approval::Policies, |_| ()).await
 }
 

@@ -65,7 +65,7 @@ impl Invocation {
     pub fn trigger(&self, site: &Site) -> Result<Trigger, InvocationError> {
         let source = self.source.clone().or_else(|| site.staged.clone());
         let source = source.ok_or_else(|| InvocationError::NoSource(site.name.clone()))?;
-        if matches!(source, Source::Directory(_) | Source::Archive(_)) {
+        if source.is_local() {
             return Err(InvocationError::LocalSource(source));
         }
         Ok(Trigger {

@@ -15,11 +15,11 @@ use tidegate_core::approval::Approval;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::lease::ExecutionName;
 use tidegate_core::manifest::ManifestRecord;
+use tidegate_core::plan::DistributeWhen;
 use tidegate_core::plan::shards::ShardPhase;
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_publish::publish::{
-    DistributeWhen, DistributedRun, DistributedStart, ExecutionChoice, PublishError, ShardError, ShardSummary,
-    ShardTask,
+    DistributedRun, DistributedStart, ExecutionChoice, PublishError, ShardError, ShardSummary, ShardTask,
 };
 use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::releases::*;

@@ -2,19 +2,24 @@
 
 mod machine;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate_core::config::Site;
 use tidegate_core::report::Outcome;
 use tidegate_lambda::handler::RunResult;
 use tidegate_lambda::run_log::RunEnding;
-use tidegate_lambda::trigger::{Continuation, RunId};
+use tidegate_lambda::trigger::{CONTINUATION_FORMAT, Continuation, RunId};
+use tidegate_publish::publish::Publisher;
+use tidegate_publish::state::{LeaseGuard, LeaseRequest};
 use tidegate_tests::World;
 use tidegate_tests::events::zip;
 use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::releases::{assert_tidy, expire_lease, lease, state_files, visible};
-use tidegate_tests::world::BUCKET;
+use tidegate_tests::world::{BUCKET, no_executions};
 
 use crate::triggers::{CONFIGURATION, context, function_in, outcome, stored};
 use machine::Machine;
@@ -27,9 +32,8 @@ async fn machine(engine: &str) -> Machine {
     let world = World::new().await;
     let mut publisher = world.publisher();
     publisher.shard_operations = 500;
-    let configuration = format!("[function]\nengine = \"{engine}\"\nshard-size = 500\n\n{CONFIGURATION}");
-    let configuration = configuration.replace("[function]", "state = \"s3://state/tidegate/\"\n[function]");
-    let configuration = configuration.replacen("\nstate = \"s3://state/tidegate/\"\n\n[[site]]", "\n[[site]]", 1);
+    let function = format!("\n[function]\nengine = \"{engine}\"\nshard-size = 500\n\n[[site]]");
+    let configuration = CONFIGURATION.replacen("\n[[site]]", &function, 1);
     Machine::new(function_in(world, publisher, &configuration).await, 35)
 }
 
@@ -138,20 +142,15 @@ async fn a_run_that_is_out_of_time_or_locked_out_goes_on_as_an_execution() {
     assert!(machine.function.self_invoke.runs.lock().unwrap().is_empty());
 }
 
-async fn hold_lease(
-    publisher: &tidegate_publish::publish::Publisher,
-    site: &tidegate_core::config::Site,
-) -> tidegate_publish::state::LeaseGuard {
-    let (observer, cancel) = (publisher.observer.clone(), tidegate_publish::CancellationToken::new());
-    let executions = tidegate_publish::executions::Executions::new(&publisher.connection);
-    let request = tidegate_publish::state::LeaseRequest {
+async fn hold_lease(publisher: &Publisher, site: &Site) -> LeaseGuard {
+    let request = LeaseRequest {
         execution: None,
         release: &"other".into(),
         seconds: 60,
         timeout: Duration::from_secs(1),
-        observer: &observer,
-        cancel: &cancel,
-        executions: &executions,
+        observer: &publisher.observer,
+        cancel: &publisher.cancel,
+        executions: &no_executions(),
     };
     publisher.state(site).unwrap().lease(request).await.unwrap().unwrap()
 }
@@ -201,17 +200,17 @@ async fn only_throttled_shards_are_repeated() {
     let files = pages(LARGE, "one");
     upload(&machine, "builds/one.zip", &files, 1).await;
     let (name, state) = machine.execution();
-    let throttled = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let throttled = Arc::new(AtomicUsize::new(0));
     let count = throttled.clone();
     machine.function.world.inject_faults(move |call| {
         let is_page = call.operation == "PutObject" && call.key.as_deref() == Some("docs/00001.html");
-        let first = is_page && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 3;
+        let first = is_page && count.fetch_add(1, Ordering::SeqCst) < 3;
         first.then(|| InjectedFault::answer(503, "SlowDown"))
     });
     let (last, _) = machine.run(&name, state, 5).await;
     machine.function.world.stop_faults();
     assert_eq!(last["outcome"], json!("live"), "{last}");
-    assert!(throttled.load(std::sync::atomic::Ordering::SeqCst) >= 4);
+    assert!(throttled.load(Ordering::SeqCst) >= 4);
     assert_eq!(visible(&machine.function.world.account).await, texts(&files));
     assert_tidy(&machine.function.world.account).await;
 }
@@ -240,7 +239,7 @@ async fn without_a_state_machine_the_run_fails_and_leaves_the_lease_free() {
 async fn a_forged_task_publishes_no_files_of_the_function() {
     let machine = machine("auto").await;
     let run = json!({
-        "format": tidegate_lambda::trigger::CONTINUATION_FORMAT,
+        "format": CONTINUATION_FORMAT,
         "run": RunId::new("r"),
         "trigger": {
             "site": "docs", "release": "x", "cause": "upload",
@@ -264,5 +263,5 @@ async fn a_forged_task_publishes_no_files_of_the_function() {
     assert!(message.contains("its format is 1"), "{message}");
     let plan = json!({ "step": "plan", "execution": "e", "state": { "next": "done", "run": run, "outcome": "live" } });
     assert_eq!(machine.task(plan).await.unwrap_err().0, "Tidegate.Bug");
-    assert_eq!(state_files(&machine.function.world.account, ""), std::collections::BTreeSet::new());
+    assert_eq!(state_files(&machine.function.world.account, ""), BTreeSet::new());
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::value::RoleArn;
 use crate::architecture::Architecture;
 use crate::arn::Arn;
-use crate::plan::WriteEstimate;
+use crate::plan::DistributeWhen;
 use crate::sanitize::sanitize_name;
 
 /// Settings of the deployed function. All have defaults.
@@ -253,13 +253,14 @@ impl FunctionEngine {
 }
 
 impl FunctionConfig {
-    /// Whether the function has a plan carried out by Step Functions, if it is made at the beginning of an invocation.
+    /// When a plan is carried out by Step Functions, if the invocation that made it has so much time left; nothing if it never
+    /// is.
     #[must_use]
-    pub fn distributes(&self, estimate: &WriteEstimate) -> bool {
+    pub fn distribute_when(&self, time_left: Duration) -> Option<DistributeWhen> {
         match self.engine {
-            FunctionEngine::Auto => estimate.duration() > Duration::from_secs(self.timeout.get().into()) / 2,
-            FunctionEngine::Lambda => false,
-            FunctionEngine::StepFunctions => estimate.writes > self.shard_size.get().into(),
+            FunctionEngine::Auto => Some(DistributeWhen::Takes(time_left / 2)),
+            FunctionEngine::Lambda => None,
+            FunctionEngine::StepFunctions => Some(DistributeWhen::Writes(self.shard_size.get().into())),
         }
     }
 

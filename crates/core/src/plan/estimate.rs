@@ -58,6 +58,26 @@ impl WriteEstimate {
     }
 }
 
+/// When a publish is distributed. One without writes never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DistributeWhen {
+    /// If it has more writes than that.
+    Writes(u64),
+    /// If one process needs more time than that, by the estimate.
+    Takes(Duration),
+}
+
+impl DistributeWhen {
+    /// Whether a plan with this estimate is distributed.
+    #[must_use]
+    pub fn holds(self, estimate: &WriteEstimate) -> bool {
+        match self {
+            Self::Writes(most) => estimate.writes > most,
+            Self::Takes(most) => estimate.writes > 0 && estimate.duration() > most,
+        }
+    }
+}
+
 impl fmt::Display for WriteEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.duration().as_secs();

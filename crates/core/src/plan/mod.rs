@@ -25,7 +25,7 @@ use crate::plugin_signature::SignedPlugin;
 use crate::put_options::ObjectSettings;
 use crate::release::id::ReleaseId;
 
-pub use estimate::WriteEstimate;
+pub use estimate::{DistributeWhen, WriteEstimate};
 pub(crate) use operation::is_page;
 pub use operation::{
     Action, ChangeReason, HeaderDifference, Operation, OperationKind, PlannedBody, ReplacedObject, WritePhase,

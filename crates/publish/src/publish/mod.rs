@@ -58,7 +58,7 @@ pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 pub use run::Publisher;
 pub use shard_error::ShardError;
-pub use shards::{DistributeWhen, DistributedRun, DistributedStart, ExecutionChoice, ShardSummary, ShardTask};
+pub use shards::{DistributedRun, DistributedStart, ExecutionChoice, ShardSummary, ShardTask};
 pub(crate) use switch::update_in_order;
 #[cfg(feature = "compile")]
 pub use trial::{Trial, TrialSpec, TrialTarget};

@@ -108,9 +108,9 @@ impl StateStore {
         id: ReleaseId,
         most: usize,
     ) -> Result<Vec<T>, StateError> {
-        let (mut files, results) = tokio::try_join!(self.files(), self.shards_with_result(id))?;
-        let numbers = files.remove(&id).unwrap_or_default().into_iter().filter_map(|file| match file {
-            ReleaseFile::ShardFailure(number) if !results.contains_key(&number) => Some(number),
+        let files = self.files().await?.remove(&id).unwrap_or_default();
+        let numbers = files.iter().filter_map(|file| match file {
+            ReleaseFile::ShardFailure(number) if !files.contains(&ReleaseFile::ShardResult(*number)) => Some(*number),
             _ => None,
         });
         let mut failures = Vec::new();

@@ -9,26 +9,27 @@ mod start;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::execution_arn::ExecutionArn;
 use tidegate_core::lease::{ExecutionName, LeaseTerm};
-use tidegate_core::plan::WriteEstimate;
 use tidegate_core::plan::progress::ShardProgress;
 use tidegate_core::plan::shards::{PlanShard, ShardList, ShardPhase};
+use tidegate_core::plan::{DistributeWhen, WriteEstimate};
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{FailedOperation, PublishReport};
 use tidegate_core::request::PublishRequest;
+use tidegate_core::sanitize::sanitize_name;
 
 use super::PlannedPublish;
 use super::error::PublishError;
 use super::run::{Publisher, Run};
 use crate::state::ReleaseFile;
 
-/// Most failed shards that are read for people.
+/// Most failed shards that are read for people, and most failed operations of each in a message.
 const SHOWN_FAILURES: usize = 3;
 
 /// What [`Publisher::start_distributed`] did.
@@ -49,15 +50,6 @@ pub struct ExecutionChoice<'a> {
     pub within: bool,
     /// When it is distributed.
     pub when: DistributeWhen,
-}
-
-/// When a publish is distributed. One without writes never is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DistributeWhen {
-    /// If it has more writes than that.
-    Writes(u64),
-    /// If one process needs more time than that, by the estimate.
-    Takes(Duration),
 }
 
 /// A publish whose shards are to be carried out, phase after phase.
@@ -126,6 +118,18 @@ impl ShardSummary {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.failed + self.skipped == 0
+    }
+}
+
+impl fmt::Display for ShardSummary {
+    /// What is not done, with the first failures.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shard, phase, failed, skipped, failures, .. } = self;
+        write!(f, "shard {shard} of the phase `{phase}`: {failed} operations failed, {skipped} were not tried")?;
+        for FailedOperation { key, operation, why, .. } in failures.iter().take(SHOWN_FAILURES) {
+            write!(f, "; {operation} `{}`: {why}", sanitize_name(key))?;
+        }
+        Ok(())
     }
 }
 

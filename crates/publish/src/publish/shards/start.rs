@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::key::Key;
 use tidegate_core::lease::{ExecutionName, LeaseTerm};
-use tidegate_core::location::{Location, Source};
+use tidegate_core::location::Location;
 use tidegate_core::plan::shards::{PlanShard, ShardBody, ShardIndex, ShardList, ShardListItem, ShardPhase};
 use tidegate_core::plan::{Plan, WriteEstimate};
 use tidegate_core::release::FORMAT;
@@ -23,7 +23,7 @@ use super::super::releases::Releases;
 use super::super::run::Run;
 use super::super::shard_error::ShardError;
 use super::super::{approve, open};
-use super::{DistributeWhen, DistributedRun, DistributedStart, ExecutionChoice};
+use super::{DistributedRun, DistributedStart, ExecutionChoice};
 use crate::source::SourceReader;
 
 /// Shards that are stored at the same time, each of a few megabytes in memory.
@@ -45,8 +45,8 @@ pub(super) async fn start(
     approval: Approval,
     on_plan: impl FnOnce(&PlannedPublish),
 ) -> Result<DistributedStart, PublishError> {
-    if let source @ (Source::Directory(_) | Source::Archive(_)) = &run.request.source {
-        return Err(ShardError::LocalSource(source.clone()).into());
+    if run.request.source.is_local() {
+        return Err(ShardError::LocalSource(run.request.source.clone()).into());
     }
     open::check_release(run.request)?;
     let locked = match lock::lock(run).await? {
@@ -84,11 +84,7 @@ async fn apply(
     let finished = |report| Ok(DistributedStart::Finished(Box::new(report)));
     let Some(approved) = approve::approve(plan, judgements, approval, &mut report) else { return finished(report) };
     let estimate = estimate(approved.plan(), &locked.releases).await?;
-    let distributes = match distribution.when {
-        DistributeWhen::Writes(most) => estimate.writes > most,
-        DistributeWhen::Takes(most) => estimate.writes > 0 && estimate.duration() > most,
-    };
-    if distributes {
+    if distribution.when.holds(&estimate) {
         let run = announce(run, &approved, &basis, locked, distribution.execution, estimate).await?;
         return Ok(DistributedStart::Started(run));
     }
