@@ -95,6 +95,13 @@ impl CompiledGlob {
 
     /// Whether the pattern matches this key or a folder that contains it.
     pub(super) fn matches(&self, key: &str) -> bool {
+        if let Shape::Path(path) = &self.shape {
+            return match key.strip_prefix(path.as_str()) {
+                Some("") => !self.folders_only,
+                Some(rest) => rest.starts_with('/'),
+                None => false,
+            };
+        }
         let (folder, name) = split(key);
         self.matches_object(key, name) || folder.is_some_and(|folder| self.matches_in(folder))
     }
@@ -158,7 +165,12 @@ pub(super) fn is_segment(glob: &str) -> bool {
 /// The folders that contain a folder, from the root, and the folder itself, each with its last segment. Folders are short: a
 /// loop takes fewer instructions than a search.
 pub(super) fn levels(folder: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut start = Some(0);
+    levels_from(folder, 0)
+}
+
+/// Like [`levels`], from the segment that starts at `start`; none after the end.
+pub(super) fn levels_from(folder: &str, start: usize) -> impl Iterator<Item = (&str, &str)> {
+    let mut start = Some(start);
     std::iter::from_fn(move || {
         let from = start?;
         let rest = folder.get(from..)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::IgnoreGlob;
-use super::compiled::{Affix, levels, split};
+use super::compiled::{Affix, levels, levels_from, split};
 
 /// Patterns in order: the last one that matches a key, or a folder that contains it, decides.
 ///
@@ -193,11 +193,12 @@ impl CachedGlobList {
 
     fn last_for_folder(&mut self, folder: &str) -> Option<usize> {
         if self.folder != folder || folder.is_empty() {
-            let equal = self.folder.bytes().zip(folder.bytes()).take_while(|(one, other)| one == other).count();
+            let equal = common_prefix(self.folder.as_bytes(), folder.as_bytes());
             let is_kept = |end: usize| end <= equal && matches!(folder.as_bytes().get(end), None | Some(b'/'));
             let kept = self.levels.iter().take_while(|(end, _)| is_kept(*end)).count();
             self.levels.truncate(kept);
-            for (folder, name) in levels(folder).skip(kept) {
+            let start = self.levels.last().map_or(0, |(end, _)| end + 1);
+            for (folder, name) in levels_from(folder, start) {
                 let of_parent = self.levels.last().and_then(|(_, last)| *last);
                 self.levels.push((folder.len(), self.list.last_in(folder, name, of_parent)));
             }
@@ -216,6 +217,14 @@ impl CachedGlobList {
     pub fn excludes_folder(&self, folder: &str) -> Option<(usize, &IgnoreGlob)> {
         self.list.excludes_folder(folder)
     }
+}
+
+/// The number of bytes at the start that are equal. Compares eight at once, because many folders start alike.
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    let chunks = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+    let start = chunks.take_while(|(one, other)| one == other).count() * 8;
+    let rest = one.iter().zip(other).skip(start);
+    start + rest.take_while(|(one, other)| one == other).count()
 }
 
 impl From<Vec<IgnoreGlob>> for GlobList {

@@ -17,8 +17,18 @@ pub(crate) struct SharedAddresses {
 
 #[derive(Debug)]
 struct OpenAddress {
-    text: String,
-    keys: Vec<String>,
+    /// The first key, which starts with the address.
+    key: String,
+    /// The length of the address.
+    length: usize,
+    /// Further keys.
+    others: Vec<String>,
+}
+
+impl OpenAddress {
+    fn text(&self) -> &str {
+        self.key.get(..self.length).unwrap_or(&self.key)
+    }
 }
 
 /// The shortest address of a key; `None` for a key that is not a page.
@@ -36,23 +46,27 @@ fn address(key: &str) -> Option<&str> {
 impl SharedAddresses {
     /// Adds the next key.
     pub(crate) fn add(&mut self, key: &str) {
-        while let Some(last) = self.open.pop_if(|last| !key.starts_with(&last.text)) {
+        while let Some(last) = self.open.pop_if(|last| !key.starts_with(last.text())) {
             self.close(&last);
         }
         let Some(address) = address(key) else { return };
-        match self.open.iter_mut().find(|open| open.text == address) {
-            Some(open) => open.keys.push(key.to_owned()),
-            None => self.open.push(OpenAddress { text: address.to_owned(), keys: vec![key.to_owned()] }),
+        // All of them start the key now, so those of one length are equal.
+        match self.open.iter_mut().find(|open| open.length == address.len()) {
+            Some(open) => open.others.push(key.to_owned()),
+            None => {
+                self.open.push(OpenAddress { key: key.to_owned(), length: address.len(), others: Vec::new() });
+            }
         }
     }
 
     fn close(&mut self, address: &OpenAddress) {
-        if address.keys.len() < 2 {
+        if address.others.is_empty() {
             return;
         }
         if self.found.len() < MAX_NAMED {
-            let keys: Vec<String> = address.keys.iter().map(|key| format!("`{key}`")).collect();
-            self.found.push(format!("{} for `/{}`", keys.join(" and "), address.text));
+            let keys: Vec<String> =
+                [&address.key].into_iter().chain(&address.others).map(|key| format!("`{key}`")).collect();
+            self.found.push(format!("{} for `/{}`", keys.join(" and "), address.text()));
         } else {
             self.more += 1;
         }

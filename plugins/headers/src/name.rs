@@ -73,6 +73,10 @@ impl SettingHeader {
         Self("cache-control".to_owned())
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether several values are joined by commas.
     pub(crate) fn is_list(&self) -> bool {
         self.0 == "cache-control" || self.is_metadata()

@@ -34,6 +34,10 @@ const EXTENSIONS: [&str; 10] = ["html", "htm", "xhtml", "xml", "rss", "atom", "w
 
 /// Whether caches must revalidate their copy of this key.
 pub(crate) fn must_be_fresh(key: &str, content_type: Option<&str>) -> bool {
+    let kind = content_type.and_then(|text| text.split(';').next()).map(str::trim_end);
+    if matches!(kind, Some("text/html" | "application/xhtml+xml")) {
+        return true;
+    }
     let name = key.rsplit('/').next().unwrap_or(key).to_ascii_lowercase();
     // The same for a compressed copy.
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".br")).unwrap_or(&name);
@@ -41,10 +45,6 @@ pub(crate) fn must_be_fresh(key: &str, content_type: Option<&str>) -> bool {
         return true;
     }
     if key.starts_with(".well-known/") {
-        return true;
-    }
-    let kind = content_type.and_then(|text| text.split(';').next()).map(str::trim_end);
-    if matches!(kind, Some("text/html" | "application/xhtml+xml")) {
         return true;
     }
     match name.rsplit_once('.') {

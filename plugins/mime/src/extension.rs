@@ -1,19 +1,31 @@
 //! Types from names: the table of `mime-db` with corrections, well-known names, and compressed copies.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The table of `mime-db` by extension. Its own lookup compares with every extension, for every object.
-static MIME_DB: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
-    let mut types = HashMap::with_capacity(mime_db::EXTENSIONS.len());
+use rustc_hash::FxBuildHasher;
+
+/// The types by extension. The lookup of `mime-db` compares with every extension, for every object.
+static EXTENSIONS: LazyLock<HashMap<&str, ExtensionType, FxBuildHasher>> = LazyLock::new(|| {
+    let mut types = HashMap::with_capacity_and_hasher(mime_db::EXTENSIONS.len() + TYPES.len(), FxBuildHasher);
+    types.extend(TYPES.map(|(extension, content_type)| (extension, ExtensionType::One(content_type))));
+    types.extend(AMBIGUOUS.map(|(extension, of_two)| (extension, ExtensionType::OneOf(of_two))));
     for (extension, position) in mime_db::EXTENSIONS {
-        if let Some((content_type, ..)) = mime_db::TYPES.get(position) {
+        if let Some((content_type, ..)) = mime_db::TYPES.get(position).filter(|_| !PAGE_PROGRAMS.contains(&extension)) {
             // The first type of an extension counts.
-            types.entry(extension).or_insert(*content_type);
+            types.entry(extension).or_insert(ExtensionType::One(content_type));
         }
     }
     types
 });
+
+/// What an extension implies.
+#[derive(Clone, Copy)]
+enum ExtensionType {
+    One(&'static str),
+    OneOf(AmbiguousType),
+}
 
 /// The type that a name implies.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +63,7 @@ const NAMES: [(&str, &str); 5] = [
 ];
 
 /// Types that the `mime-db` crate does not have, or has in a form that is outdated or that browsers do not accept.
-/// Sorted by extension, in lower case. A test compares the result with npm's `mime-types`, which has IANA's
+/// In lower case. A test compares the result with npm's `mime-types`, which has IANA's
 /// registrations, and lists the exceptions with their reasons.
 const TYPES: [(&str, &str); 70] = [
     ("210", "model/step"),
@@ -126,7 +138,7 @@ const TYPES: [(&str, &str); 70] = [
     ("zst", "application/zstd"),
 ];
 
-/// Extensions that two formats share, one of them text. Sorted.
+/// Extensions that two formats share, one of them text.
 const AMBIGUOUS: [(&str, AmbiguousType); 10] = [
     ambiguous("cts", "text/typescript", "application/octet-stream"),
     // Graphviz or Word.
@@ -188,7 +200,8 @@ pub(crate) fn known(key: &str, encoded: &[String]) -> KnownType {
     }
     let whole = known_name(name, encoded);
     // A mirror keeps the query: `style.css?ver=6.1`, or `style.css@ver=6.1` on Windows, where `?` cannot be in a name.
-    let path = match name.find('?').or_else(|| name.find("%3F")) {
+    let query = if name.contains(['?', '%']) { name.find('?').or_else(|| name.find("%3F")) } else { None };
+    let path = match query {
         Some(at) => name.get(..at),
         None if matches!(whole, KnownType::Unknown { .. }) => name.split_once('@').map(|(path, _)| path),
         None => None,
@@ -203,32 +216,33 @@ fn known_name(name: &str, encoded: &[String]) -> KnownType {
     let Some((stem, extension)) = split(name) else {
         return KnownType::Unknown { extension: false };
     };
-    let extension = extension.to_ascii_lowercase();
+    let extension = lowercase(extension);
     if !encoded.is_empty()
         && let Some(known) = compressed(stem, &extension, encoded)
     {
         return known;
     }
-    if let Ok(position) = AMBIGUOUS.binary_search_by(|(known, _)| (*known).cmp(&extension))
-        && let Some((_, types)) = AMBIGUOUS.get(position)
-    {
-        return KnownType::Ambiguous(*types);
-    }
-    match by_extension(&extension) {
-        Some(content_type) => KnownType::Type { content_type, encoding: None, source: "extension" },
+    match EXTENSIONS.get(&*extension) {
+        Some(ExtensionType::One(content_type)) => KnownType::Type { content_type, encoding: None, source: "extension" },
+        Some(ExtensionType::OneOf(types)) => KnownType::Ambiguous(*types),
         None => KnownType::Unknown { extension: !PAGE_PROGRAMS.contains(&&*extension) },
     }
 }
 
 /// The type of an extension in lower case, if it has only one.
 pub(crate) fn by_extension(extension: &str) -> Option<&'static str> {
-    if PAGE_PROGRAMS.contains(&extension) || AMBIGUOUS.iter().any(|(known, _)| *known == extension) {
-        return None;
+    match EXTENSIONS.get(extension) {
+        Some(ExtensionType::One(content_type)) => Some(content_type),
+        Some(ExtensionType::OneOf(_)) | None => None,
     }
-    let position = TYPES.binary_search_by(|(known, _)| (*known).cmp(extension));
-    match position.ok().and_then(|position| TYPES.get(position)) {
-        Some((_, content_type)) => Some(content_type),
-        None => MIME_DB.get(extension).copied(),
+}
+
+/// Most extensions are in lower case.
+fn lowercase(extension: &str) -> Cow<'_, str> {
+    if extension.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        extension.to_ascii_lowercase().into()
+    } else {
+        extension.into()
     }
 }
 

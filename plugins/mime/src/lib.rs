@@ -72,7 +72,7 @@ impl SyncPlugin for Mime {
     }
 
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(batch.len());
         for (index, entry) in batch.iter().enumerate() {
             if entry.redirect.is_none() && (self.settings.overwrite || entry.header(CONTENT_TYPE).is_none()) {
                 found.push((index, entry, self.find(entry)));
@@ -216,9 +216,7 @@ impl Mime {
 
     fn with_charset(&self, content_type: &str) -> String {
         match &self.settings.charset {
-            Some(charset) if charset::is_text(content_type) => {
-                format!("{content_type}; charset={charset}")
-            }
+            Some(charset) if charset::is_text(content_type) => [content_type, "; charset=", charset].concat(),
             _ => content_type.to_owned(),
         }
     }

@@ -20,6 +20,8 @@ pub use settings::{
     CleanUrls, Normalization, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings,
 };
 
+use std::borrow::Cow;
+
 use tidegate_plugin::edge::{EdgeDialect, add_redirects};
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, LineFindings, Pointer, Run, Summary, SyncPlugin, content, key};
 
@@ -135,15 +137,13 @@ impl SyncPlugin for Rewrite {
 
 impl Rewrite {
     fn decide_entry(&mut self, index: usize, entry: &Entry, decisions: &mut Decisions) -> Result<(), Failure> {
-        let mut steps: Vec<(Pointer, String)> = Vec::new();
-        let mut edits = Vec::new();
-        let mut current = entry.key.clone();
-        if let Some(renamed) = self.renames.compose(&current) {
-            current = add_step(renamed, &mut steps);
+        let mut steps = RenameSteps::new(&entry.key);
+        if let Some(renamed) = self.renames.compose(steps.key()) {
+            steps.add(renamed);
         }
-        match self.renames.strip(&current) {
+        match self.renames.strip(steps.key()) {
             StrippedPrefix::Unset => {}
-            StrippedPrefix::Stripped(renamed) => current = add_step(renamed, &mut steps),
+            StrippedPrefix::Stripped(renamed) => steps.add(renamed),
             StrippedPrefix::Outside => {
                 let rule = Pointer::root().member("outside-prefix");
                 let prefix = &self.settings.strip_prefix;
@@ -154,23 +154,25 @@ impl Rewrite {
                         return Ok(());
                     }
                     OutsidePrefix::Fail => {
-                        let message =
-                            format!("`{current}` is outside of `{prefix}`; exclude it, or set `outside-prefix`");
+                        let key = steps.key();
+                        let message = format!("`{key}` is outside of `{prefix}`; exclude it, or set `outside-prefix`");
                         return Err(Failure::new("outside-prefix", message).with_key(&*entry.key).with_rule(&rule));
                     }
                 }
             }
         }
-        if let Some(renamed) = self.renames.rename(&current) {
-            current = add_step(renamed, &mut steps);
+        if let Some(renamed) = self.renames.rename(steps.key()) {
+            steps.add(renamed);
         }
-        self.pages.add(&current);
+        let current = steps.key();
+        let cleaned = self.pages.add(current);
         let checks_links = self.settings.clean_urls != CleanUrls::Off && self.settings.clean_urls_links;
         if checks_links && current.ends_with(".html") && entry.redirect.is_none() {
-            self.linking.push(LinkingPage { source: entry.key.clone(), key: current.clone() });
+            self.linking.push(LinkingPage { source: entry.key.clone(), key: current.to_owned() });
         }
-        if let Some(renamed) = self.pages.clean(&current) {
-            current = add_step(renamed, &mut steps);
+        let mut edits = Vec::new();
+        if let Some(renamed) = cleaned {
+            steps.add(renamed);
             // Without the extension, the name no longer implies the type.
             if self.settings.clean_urls == CleanUrls::StripHtml
                 && entry.header("content-type").is_none()
@@ -179,19 +181,13 @@ impl Rewrite {
                 edits.push(Edit::header("content-type", "text/html; charset=utf-8"));
             }
         }
-        let (mut rule, mut reason) = match steps.last() {
-            Some((rule, _)) => {
-                let reasons: Vec<&str> = steps.iter().map(|(_, reason)| reason.as_str()).collect();
-                (rule.clone(), reasons.join("; "))
-            }
-            None => (Pointer::root(), String::new()),
-        };
+        let RenameSteps { key: current, mut rule, mut reason } = steps;
         if current != entry.key {
             if let Err(error) = key::check(&current) {
                 let message = format!("cannot rename `{}` to `{current}`: {error}; change the rule", entry.key);
                 return Err(Failure::new("bad-key", message).with_key(&*entry.key).with_rule(&rule));
             }
-            edits.insert(0, Edit::Rename(current.clone()));
+            edits.insert(0, Edit::Rename(current.to_string()));
         }
         let exists = |key: &str| has_source(&self.renames, &self.pages, key);
         let forced = self.redirects.add_entry(&current, entry.redirect.as_deref(), exists);
@@ -202,6 +198,36 @@ impl Rewrite {
         }
         decisions.publish(index, edits, &rule, reason);
         Ok(())
+    }
+}
+
+/// The steps that rename an object.
+struct RenameSteps<'a> {
+    key: Cow<'a, str>,
+    /// The rule of the last step.
+    rule: Pointer,
+    /// The reasons of all steps.
+    reason: String,
+}
+
+impl<'a> RenameSteps<'a> {
+    fn new(key: &'a str) -> Self {
+        Self { key: Cow::Borrowed(key), rule: Pointer::root(), reason: String::new() }
+    }
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn add(&mut self, renamed: RenamedKey) {
+        let RenamedKey { key, rule, reason } = renamed;
+        self.key = key.into();
+        self.rule = rule;
+        if self.reason.is_empty() {
+            self.reason = reason;
+        } else {
+            self.reason = [&self.reason, "; ", &reason].concat();
+        }
     }
 }
 
@@ -223,12 +249,6 @@ fn has_source(renames: &Renames, pages: &CleanPages, key: &str) -> bool {
         .chain(key.strip_suffix("/index.html").map(|page| format!("{page}.html")));
     let sources: Vec<String> = pages.flat_map(|page| renames.sources(&page)).filter(becomes_key).collect();
     content::heads(&sources, 1).iter().any(Result::is_ok)
-}
-
-/// Adds a step, and returns the new key.
-fn add_step(renamed: RenamedKey, steps: &mut Vec<(Pointer, String)>) -> String {
-    steps.push((renamed.rule, renamed.reason));
-    renamed.key
 }
 
 tidegate_plugin::export_sync!(Rewrite);

@@ -1,9 +1,8 @@
 //! Clean URLs, and conflicts between pages with the same one. All conflicts are reported at the end.
 
-use std::hash::{BuildHasherDefault, DefaultHasher};
-
 use indexmap::IndexMap;
 use percent_encoding::utf8_percent_encode;
+use rustc_hash::FxBuildHasher;
 use tidegate_plugin::glob::KeyGlob;
 use tidegate_plugin::{Failure, Pointer};
 
@@ -18,7 +17,7 @@ pub(crate) struct CleanPages {
     except: Vec<KeyGlob>,
     /// By address: which of its names exist. Flags instead of names, so that a million pages fit in memory. Hashed, because
     /// comparing paths takes long, and in the order of keys, which is nearly that of addresses.
-    addresses: IndexMap<String, PageNames, BuildHasherDefault<DefaultHasher>>,
+    addresses: IndexMap<String, PageNames, FxBuildHasher>,
 }
 
 /// The three names of an address.
@@ -55,30 +54,35 @@ impl CleanPages {
         Self { mode, except, addresses: IndexMap::default() }
     }
 
-    /// Adds a key.
-    pub(crate) fn add(&mut self, key: &str) {
+    /// Adds a key, and returns its [clean name](Self::clean).
+    pub(crate) fn add(&mut self, key: &str) -> Option<RenamedKey> {
         if !self.applies_to(key) {
-            return;
+            return None;
         }
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         if name == "index.html" {
             self.addresses.entry(folder.to_owned()).or_default().index = true;
         } else if let Some(address) = html_address(key) {
             self.addresses.entry(address.to_owned()).or_default().html = true;
+            return Some(self.renamed(address));
         } else if !name.contains('.') {
             self.addresses.entry(key.to_owned()).or_default().bare = true;
         }
+        None
     }
 
     /// The clean name of a key, if it differs. An index keeps its name in both modes: with the name of its folder, its
     /// relative links would break.
     pub(crate) fn clean(&self, key: &str) -> Option<RenamedKey> {
-        let address = html_address(key).filter(|_| self.applies_to(key))?;
-        let (renamed, reason) = match self.mode {
-            CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "page in its own folder"),
+        html_address(key).filter(|_| self.applies_to(key)).map(|address| self.renamed(address))
+    }
+
+    fn renamed(&self, address: &str) -> RenamedKey {
+        let (key, reason) = match self.mode {
+            CleanUrls::HtmlToDirectory => ([address, "/index.html"].concat(), "page in its own folder"),
             CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "extension removed"),
         };
-        Some(RenamedKey { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
+        RenamedKey { key, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() }
     }
 
     /// The clean address of a page that had this key, as a redirect target.

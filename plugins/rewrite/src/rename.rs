@@ -32,12 +32,11 @@ impl Renames {
 
     /// The composed key, if keys are composed and it differs.
     pub(crate) fn compose(&self, key: &str) -> Option<RenamedKey> {
-        match (self.normalize, compose(key)) {
-            (Normalization::Nfc, Cow::Owned(key)) => {
-                Some(RenamedKey { key, rule: Pointer::root().member("normalize"), reason: "composed".to_owned() })
-            }
-            _ => None,
+        if self.normalize != Normalization::Nfc {
+            return None;
         }
+        let Cow::Owned(key) = compose(key) else { return None };
+        Some(RenamedKey { key, rule: Pointer::root().member("normalize"), reason: "composed".to_owned() })
     }
 
     /// Keys of the source that may get this key, except by patterns. Of those in which only some characters are composed, none

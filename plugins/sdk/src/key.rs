@@ -35,6 +35,8 @@ pub fn check(key: &str) -> Result<(), InvalidKey> {
         Err(InvalidKey::Empty)
     } else if key.len() > MAX_BYTES {
         Err(InvalidKey::TooLong)
+    } else if is_plain(key) {
+        Ok(())
     } else if has_forbidden(key) {
         Err(InvalidKey::Character)
     } else if key.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
@@ -63,6 +65,19 @@ pub fn decompose(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfd().collect()) }
 }
 
+/// Whether a key has only bytes and segments that need no closer look, as most keys do: printable ASCII, and no segment that is
+/// empty or starts with a dot. One pass takes fewer instructions than several.
+fn is_plain(key: &str) -> bool {
+    let mut starts_segment = true;
+    for byte in key.bytes() {
+        if !matches!(byte, b' '..=b'~') || byte == b'\\' || (starts_segment && matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        starts_segment = byte == b'/';
+    }
+    !starts_segment
+}
+
 fn has_forbidden(key: &str) -> bool {
     // Most keys are ASCII, and bytes take fewer instructions than characters.
     if key.is_ascii() {
@@ -89,7 +104,7 @@ mod tests {
 
     #[test]
     fn checks_keys() {
-        for key in ["a", ".nojekyll", "a/b.html", "été 1.png", "a..b", "...", &"a".repeat(1_024)] {
+        for key in ["a", ".nojekyll", "a/b.html", "été 1.png", "a..b", "...", "a/.b/..c", "~/-", &"a".repeat(1_024)] {
             assert_eq!(check(key), Ok(()), "{key}");
         }
         let table = [
@@ -99,8 +114,14 @@ mod tests {
             ("a//b", InvalidKey::Segment),
             ("a/../b", InvalidKey::Segment),
             ("./a", InvalidKey::Segment),
+            ("..", InvalidKey::Segment),
+            ("a/.", InvalidKey::Segment),
+            ("/", InvalidKey::Segment),
+            ("é/../b", InvalidKey::Segment),
             ("a\nb", InvalidKey::Character),
             ("a\\b", InvalidKey::Character),
+            (".\\", InvalidKey::Character),
+            ("a\u{7f}", InvalidKey::Character),
             ("a\u{202e}b", InvalidKey::Character),
             (&"a".repeat(1_025), InvalidKey::TooLong),
         ];
