@@ -1,6 +1,6 @@
 //! Applies the decisions of a sync plugin: checked edits in order, and no two entries with the same key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tidegate_core::config::{EditKind, MissingGrant, PluginGrant};
@@ -96,8 +96,8 @@ pub(super) fn apply(
 ) -> Result<DesiredSite, LocatedCause> {
     let (mut entries, mut excluded) = desired.into_parts();
     let mut decided = decisions.entries.into_iter().peekable();
-    // Origins of the keys of renamed entries, by position among the published ones.
-    let mut renamed: BTreeMap<usize, KeyOrigin> = BTreeMap::new();
+    // Origins of the keys of renamed entries, with their positions among the published ones, ascending.
+    let mut renamed: Vec<(usize, KeyOrigin)> = Vec::new();
     let (mut position, mut published) = (0, 0);
     let mut error = None;
     let mut headers = HeaderChanges::default();
@@ -111,7 +111,7 @@ pub(super) fn apply(
         match headers.apply(context, entry, &decision) {
             Ok(true) => {
                 if entry.key != from {
-                    renamed.insert(published_position, KeyOrigin::Renamed { from, rule: decision.rule.clone() });
+                    renamed.push((published_position, KeyOrigin::Renamed { from, rule: decision.rule.clone() }));
                 }
                 true
             }
@@ -137,11 +137,11 @@ pub(super) fn apply(
         // No key changed, so the entries are still sorted and distinct.
         return desired_site(entries, excluded);
     }
-    let mut placed: Vec<PlacedEntry> = entries
-        .into_iter()
-        .zip(0..)
-        .map(|(entry, at)| PlacedEntry { entry, origin: renamed.remove(&at).unwrap_or(KeyOrigin::Unchanged) })
-        .collect();
+    let mut renamed = renamed.into_iter().peekable();
+    let mut origin_at =
+        |at| renamed.next_if(|(renamed, _)| *renamed == at).map_or(KeyOrigin::Unchanged, |(_, origin)| origin);
+    let mut placed: Vec<PlacedEntry> =
+        entries.into_iter().zip(0..).map(|(entry, at)| PlacedEntry { entry, origin: origin_at(at) }).collect();
     for redirect in decisions.redirects {
         placed.push(place_redirect(context, redirect)?);
     }

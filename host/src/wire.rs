@@ -51,7 +51,7 @@ pub(super) fn with_entries<R>(batch: &[DesiredEntry], call: impl FnOnce(&[Entry<
                 // It fails only for another length.
                 if hex::encode_to_slice(digest, &mut hex).is_ok() {
                     digests.push_str("sha256:");
-                    digests.extend(hex.map(char::from));
+                    digests.push_str(std::str::from_utf8(&hex).unwrap_or_default());
                 }
             }
             EntryParts { headers: start..middle, metadata: middle..attributes.len(), digest: before..digests.len() }
