@@ -10,7 +10,7 @@ use tidegate_iam::changes::{
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
     CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, SessionTags, TrustedIdentity, UploadPlace, caller, edge,
-    lambda, site, trust, upload_grant, uploader_guard,
+    execution, lambda, site, trust, upload_grant, uploader_guard,
 };
 
 use crate::apply_changes::{ChangeRun, warn_of_boundaries, warn_of_root};
@@ -69,6 +69,19 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             settings.name = function.clone().unwrap_or(settings.name);
             let region = common.region.as_deref().unwrap_or("us-east-1");
             let grant = lambda(&sites, &output.account, region, &settings);
+            output.finish(vec![grant], attach).await
+        }
+        PolicyCommand::Execution { sites: names, output, attach } => {
+            let mut configuration = Configuration::load(&common.config)?;
+            let output = PolicyOutput::of_sites(common, output, &sites(&configuration, names)?).await?;
+            configuration.config.set_default_partition(&output.partition);
+            let function = &configuration.config.function;
+            if !function.engine.has_state_machine() {
+                let message = "`engine` in `[function]` is `lambda`, so there is no state machine; set it to `auto` or `step-functions`";
+                return Err(CliError::Usage(message.to_owned()));
+            }
+            let region = common.region.as_deref().unwrap_or("us-east-1");
+            let grant = execution(&sites(&configuration, names)?, &output.account, region, function);
             output.finish(vec![grant], attach).await
         }
         PolicyCommand::Uploader(arguments) => upload(common, arguments).await,

@@ -55,6 +55,16 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         attach: AttachArguments,
     },
+    /// Generate the policy of a user or CI job that runs `tidegate publish --step-functions`
+    Execution {
+        /// Names of the sites [default: all sites]
+        #[arg(value_name = "SITE")]
+        sites: Vec<String>,
+        #[command(flatten)]
+        output: PolicyOutputArguments,
+        #[command(flatten)]
+        attach: AttachArguments,
+    },
     /// Generate the policy for a CI job that uploads builds, with `aws s3 cp`, `aws s3 sync` or another tool
     #[command(after_help = "\
 Examples:

@@ -25,7 +25,7 @@ pub use edge::edge;
 pub use format::GrantFormat;
 pub use s3_sync::S3Sync;
 pub use site::{SessionTags, caller, dead_letters, lambda, site};
-pub use state_machine::state_machine;
+pub use state_machine::{execution, state_machine};
 pub use trust::{
     GitHubRepository, TrustError, TrustedIdentity, TrustedJobs, trust, trust_account, trust_ci_role, trust_role,
     trust_service, trust_state_machine,

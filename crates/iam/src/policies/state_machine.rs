@@ -1,9 +1,10 @@
-//! Permissions around the state machine that has a plan carried out in shards: those of the function that starts it, and the
-//! role of the state machine, which invokes the function.
+//! Permissions around the state machine that has a plan carried out in shards: those of the function and of people who start it,
+//! and the role of the state machine, which invokes the function.
 
 use std::collections::BTreeSet;
 
 use tidegate_core::config::{FunctionConfig, Site};
+use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
 
 use super::Grant;
 use crate::document::{Partition, PolicyDocument, Statement, objects_arn};
@@ -33,6 +34,11 @@ impl StateMachinePlace<'_> {
         format!("{}:*", self.arn("execution"))
     }
 
+    /// The ARNs of the executions that publish a site: the id of a run, and the site.
+    fn executions_of(&self, site: &Site) -> String {
+        format!("{}:*-{}", self.arn("execution"), site.name)
+    }
+
     /// The ARNs of the executions of its Map Runs: `execution:NAME/LABEL:ID`.
     fn children(&self) -> String {
         format!("{}/*", self.arn("execution"))
@@ -53,6 +59,41 @@ impl StateMachinePlace<'_> {
 fn shard_lists(site: &Site) -> Option<String> {
     let state = site.state_root()?;
     Some(format!("{}.shards/*.json", objects_arn(&site.partition(), &state)))
+}
+
+/// A person or CI job that runs `tidegate publish --step-functions` for these sites, which are part of the policy's name. The
+/// caller cannot read or write sites. But the input of an execution names a site and a source, and IAM has no condition for it.
+#[must_use]
+pub fn execution(sites: &[&Site], account: &str, region: &str, function: &FunctionConfig) -> Grant {
+    let partition = &sites.first().map(|site| site.partition()).unwrap_or_default();
+    let place = StateMachinePlace { partition, region, account, name: &function.state_machine() };
+    let mut statements = vec![
+        Statement::allow(["states:StartExecution"], [place.machine()]).because(
+            "StartExecutions",
+            "to have a site published; the state machine publishes any site of the function, from any source that it may read",
+        ),
+        Statement::allow(["states:DescribeExecution"], sites.iter().map(|site| place.executions_of(site)))
+            .because("FollowExecutions", "to follow executions that publish these sites"),
+    ];
+    for site in sites {
+        let Some(state) = &site.state else { continue };
+        let objects = objects_arn(partition, state);
+        statements.push(Statement::list(partition, state).because("ListState", "to see how many shards are done"));
+        statements.push(
+            Statement::allow(["s3:GetObject"], [objects.clone()])
+                .because("ReadState", "to see which execution publishes the site, and how far it is"),
+        );
+        statements.extend(site.state_kms_key.as_ref().map(|key| {
+            Statement::key_of_objects(partition, &["kms:Decrypt"], key, [(state.bucket.clone(), objects)])
+                .because("UseStateKey", "to read the state encrypted with KMS, and nothing else with that key")
+        }));
+    }
+    let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+    Grant::policy(
+        &fitted(&format!("tidegate-execution-{}", names.join(",")), MAX_POLICY_NAME),
+        "Lets a person or CI job have the state machine publish sites, and follow it",
+        PolicyDocument::new(statements),
+    )
 }
 
 /// The role of the state machine of a function in this region.

@@ -13,8 +13,8 @@ use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
     BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, SessionTags, TrustedJobs, UploadPlace, caller,
-    edge, lambda, public, site, state_machine, trust, trust_account, trust_people, trust_service, upload_grant,
-    uploader, uploader_guard, website_url,
+    edge, execution, lambda, public, site, state_machine, trust, trust_account, trust_people, trust_service,
+    upload_grant, uploader, uploader_guard, website_url,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -100,6 +100,7 @@ fn all_grants() -> Vec<Grant> {
         caller(&named, ACCOUNT, SessionTags::Transitive),
         lambda(&named, ACCOUNT, "eu-west-1", &FunctionConfig::default()),
         state_machine(&named, ACCOUNT, "eu-west-1", &FunctionConfig::default()),
+        execution(&named, ACCOUNT, "eu-west-1", &FunctionConfig::default()),
         uploader(&partition, &staging),
         uploader_guard(&partition, &staging),
         upload_grant(
@@ -148,6 +149,24 @@ fn the_policy_of_an_edge_names_one_function_and_the_configured_store() {
     }
     assert!(open.contains("key-value-store/*\"") && !narrow.contains("key-value-store/*\""), "{narrow}");
     assert!(edge(&sites()[0], ACCOUNT).is_none());
+}
+
+#[test]
+fn who_starts_executions_follows_those_of_the_sites_and_writes_nothing() {
+    let sites = sites();
+    let grant = execution(&[&sites[0]], ACCOUNT, "eu-west-1", &FunctionConfig::default());
+    assert_eq!(grant.name, "tidegate-execution-docs");
+    let document = grant.document.compact().unwrap();
+    for resource in [
+        "arn:aws:states:eu-west-1:123456789012:stateMachine:tidegate-publish",
+        "arn:aws:states:eu-west-1:123456789012:execution:tidegate-publish:*-docs",
+        "arn:aws:s3:::acme-artifacts/tidegate/docs/*",
+    ] {
+        assert!(document.contains(&format!("\"{resource}\"")), "{resource}: {document}");
+    }
+    let allowed = ["states:StartExecution", "states:DescribeExecution", "s3:ListBucket", "s3:GetObject"];
+    assert!(allowed.iter().all(|action| document.contains(action)), "{document}");
+    assert!(!["Put", "Delete", "Stop", "Invoke"].iter().any(|verb| document.contains(verb)), "{document}");
 }
 
 #[test]
