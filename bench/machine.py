@@ -1,5 +1,6 @@
 """The machine, its load by other programs, and the versions of the tools."""
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -21,6 +22,21 @@ def process_seconds(pid):
     """CPU seconds of a running process."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def tree_seconds(pid):
+    """CPU seconds of a running process with its descendants, those that have exited included."""
+    total, children = 0, {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append((int(path.parent.name), sum(map(int, fields[11:15]))))
+    waiting = [pid]
+    while waiting:
+        for child, ticks in children.get(waiting.pop(), ()):
+            total += ticks
+            waiting.append(child)
+    return total / TICKS
 
 
 def describe():

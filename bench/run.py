@@ -1,6 +1,6 @@
 """Runs the benchmark. Called by scripts/bench.
 
-Writes figures, releases, function and languages, as .json and .md, to the output directory. README.md describes the method.
+Writes figures, releases, function, large and languages, as .json and .md, to the output directory. README.md describes the method.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import corpus
 import function
 import function_tables
 import languages
+import large
 import machine
 import release_tables
 import releases
@@ -57,9 +58,11 @@ def main():
     parser.add_argument("--peers", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["tools", "releases", "function", "languages"], help="one part; all if absent")
+    parser.add_argument("--only", choices=["tools", "releases", "function", "large", "languages"], help="one part; all if absent")
+    parser.add_argument("--objects", type=int, default=5_000, help="objects of the part `large`")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8], help="workers of the part `large`")
     options = parser.parse_args()
-    if options.rounds < 3:
+    if options.rounds < 3 and options.only != "large":
         parser.error("a median needs at least 3 rounds")
     options.out.mkdir(parents=True, exist_ok=True)
     failed = False
@@ -80,6 +83,9 @@ def main():
             measured = function.run(harness, options.rounds)
             figures = {**date_and_machine(), **measured, "other_work": other_work(harness, before)}
         write_figures(options, "function", figures, function_tables.text(figures))
+    if options.only in (None, "large"):
+        figures = {**date_and_machine(), "command": command(options), **measure_large(options)}
+        write_figures(options, "large", figures, large.text(figures))
     if options.only in (None, "languages"):
         figures = languages.run(options.binaries, options.rounds)
         write_figures(options, "languages", figures, languages.text(figures))
@@ -94,6 +100,18 @@ def open_harness(options, make, *server):
             yield harness
         finally:
             harness.close()
+
+
+def measure_large(options):
+    """Measures the state machine, with the share of the processors that other programs have used."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as scratch:
+        return large.run(pathlib.Path(scratch), options.binaries, options.objects, options.workers, options.rounds)
+
+
+def command(options):
+    """The command that repeats the part `large`."""
+    workers = " ".join(str(number) for number in options.workers)
+    return f"scripts/bench --only large --rounds {options.rounds} --objects {options.objects} --workers {workers}"
 
 
 def write_figures(options, name, figures, text):
