@@ -1,16 +1,22 @@
-//! Large publishes by the state machine in ministack, with the real function: an upload, the command line, killed workers, a
-//! second trigger in the middle, and an execution that a person stops.
+//! Large publishes by the state machine in ministack, with the real function: an upload, the command line (interrupted and
+//! repeated), killed workers, a second trigger in the middle, and an execution that a person stops.
 //!
 //! ministack is reliable for the states that the definition uses, for errors of the function and for stopped executions. It
 //! checks no permissions, and starts every child of a Distributed Map in this process.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::{StreamExt as _, stream};
 
+use tidegate_tests::fault::{FaultGate, Faults, InjectedFault};
+use tidegate_tests::fault_proxy::FaultProxy;
+
+use crate::executions_faults::{wait_until, written};
 use crate::function::InstalledLambda;
 
 /// Objects of a build: 12 shards.
@@ -36,14 +42,19 @@ keep = { releases = 9, days = 0 }
 "#;
 
 /// An account with the function and its state machine.
-struct Account {
-    lambda: InstalledLambda,
-    executions: aws_sdk_sfn::Client,
+pub(crate) struct Account {
+    pub(crate) lambda: InstalledLambda,
+    pub(crate) executions: aws_sdk_sfn::Client,
 }
 
 /// A build: half of it are pages.
 fn build(text: &str) -> BTreeMap<String, String> {
-    (0..OBJECTS)
+    build_of(OBJECTS, text)
+}
+
+/// A build of so many objects.
+pub(crate) fn build_of(objects: usize, text: &str) -> BTreeMap<String, String> {
+    (0..objects)
         .map(|at| {
             let extension = if at % 2 == 0 { "html" } else { "js" };
             (format!("{at:04}.{extension}"), format!("{text} {at}"))
@@ -52,24 +63,29 @@ fn build(text: &str) -> BTreeMap<String, String> {
 }
 
 impl Account {
-    async fn new(test: &str) -> Option<Self> {
+    pub(crate) async fn new(test: &str) -> Option<Self> {
         let lambda = InstalledLambda::with_configuration(test, CONFIGURATION).await?;
         let executions = aws_sdk_sfn::Client::new(&lambda.server.configuration("test", "test"));
         Some(Self { lambda, executions })
     }
 
     /// Uploads a build as a folder; the marker last, which starts the publish.
-    async fn upload(&self, name: &str, files: &BTreeMap<String, String>) {
-        let put = |key: String, body: String| {
-            let key = format!("builds/docs/{name}/{key}");
-            self.lambda.s3.put_object().bucket("artifacts").key(key).body(body.into_bytes().into()).send()
-        };
-        let puts = stream::iter(files).map(|(key, body)| put(key.clone(), body.clone()));
-        puts.buffer_unordered(8).for_each(|put| async { drop(put.unwrap()) }).await;
-        put(".ready".to_owned(), String::new()).await.unwrap();
+    pub(crate) async fn upload(&self, name: &str, files: &BTreeMap<String, String>) {
+        self.stage(name, files).await;
+        self.stage(name, &BTreeMap::from([(".ready".to_owned(), String::new())])).await;
     }
 
-    async fn site(&self) -> BTreeMap<String, String> {
+    /// Uploads files of a build.
+    pub(crate) async fn stage(&self, name: &str, files: &BTreeMap<String, String>) {
+        let put = |key: &str, body: &str| {
+            let key = format!("builds/docs/{name}/{key}");
+            self.lambda.s3.put_object().bucket("artifacts").key(key).body(body.as_bytes().to_vec().into()).send()
+        };
+        let puts = stream::iter(files).map(|(key, body)| put(key, body));
+        puts.buffer_unordered(8).for_each(|put| async { drop(put.unwrap()) }).await;
+    }
+
+    pub(crate) async fn site(&self) -> BTreeMap<String, String> {
         let mut pages = self.lambda.s3.list_objects_v2().bucket("site").prefix("docs/").into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
@@ -84,7 +100,7 @@ impl Account {
     }
 
     /// The executions, newest first: ARN and status.
-    async fn executions(&self) -> Vec<(String, ExecutionStatus)> {
+    pub(crate) async fn executions(&self) -> Vec<(String, ExecutionStatus)> {
         let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:tidegate-publish";
         let listed = self.executions.list_executions().state_machine_arn(machine).send().await.unwrap();
         let mut executions: Vec<_> = listed.executions.into_iter().collect();
@@ -93,7 +109,7 @@ impl Account {
     }
 
     /// Waits until there are so many executions and the newest one has ended. Returns its ARN and its status.
-    async fn ended(&self, count: usize) -> (String, ExecutionStatus) {
+    pub(crate) async fn ended(&self, count: usize) -> (String, ExecutionStatus) {
         let mut executions = Vec::new();
         for _ in 0..1_200 {
             executions = self.executions().await;
@@ -109,7 +125,7 @@ impl Account {
     }
 
     /// Waits until workers have stored so many results.
-    async fn results(&self, count: usize) {
+    pub(crate) async fn results(&self, count: usize) {
         for _ in 0..1_200 {
             let listed = self.lambda.s3.list_objects_v2().bucket("artifacts").prefix("tidegate/docs/releases/");
             let page = listed.send().await.unwrap();
@@ -123,17 +139,17 @@ impl Account {
     }
 
     /// Files of releases that matter only while an execution runs.
-    async fn left(&self) -> Vec<String> {
+    pub(crate) async fn left(&self) -> Vec<String> {
         let listed = self.lambda.s3.list_objects_v2().bucket("artifacts").prefix("tidegate/docs/releases/");
         let page = listed.send().await.unwrap();
         let keys = page.contents().iter().map(|object| object.key().unwrap().to_owned());
         keys.filter(|key| key.contains(".results/") || key.contains(".failures/")).collect()
     }
 
-    /// Kills the processes of the function.
-    fn kill_workers(&self) -> usize {
+    /// Sends a signal, such as `-KILL`, to the processes of the function. Returns how many there are.
+    pub(crate) fn signal_workers(&self, signal: &str) -> usize {
         let endpoint = format!("AWS_ENDPOINT_URL={}", self.lambda.server.endpoint());
-        let mut killed = 0;
+        let mut count = 0;
         for process in std::fs::read_dir("/proc").unwrap().flatten() {
             let is_bootstrap = std::fs::read_link(process.path().join("exe"))
                 .is_ok_and(|exe| exe.file_name().is_some_and(|name| Path::new(name).starts_with("bootstrap")));
@@ -141,11 +157,11 @@ impl Account {
             let ours = environment.split(|byte| *byte == 0).any(|entry| entry == endpoint.as_bytes());
             if is_bootstrap && ours {
                 let id = process.file_name();
-                let status = std::process::Command::new("kill").arg("-9").arg(id).status().unwrap();
-                killed += usize::from(status.success());
+                let status = Command::new("kill").arg(signal).arg(id).status().unwrap();
+                count += usize::from(status.success());
             }
         }
-        killed
+        count
     }
 }
 
@@ -162,14 +178,36 @@ async fn an_upload_and_the_command_line_publish_by_executions_in_ministack() {
     assert!(described.output().unwrap().contains("\"live\""), "{described:?}");
     assert_eq!(account.site().await, one);
     assert_eq!(account.left().await, Vec::<String>::new());
-    // From a laptop: the same state machine, followed to its end.
+    // From a laptop: the same state machine, followed to its end by a command that is interrupted and repeated.
     account.lambda.remove_notifications().await;
     let two = build("two");
     account.upload("two", &two).await;
+    let gate = FaultGate::closed();
+    let held = gate.clone();
+    // Workers wait with their first writes, and renew the lease.
+    let faults = Faults::new(move |call| {
+        (written(call).is_some() && !held.is_open()).then(|| InjectedFault::Hold(held.clone()))
+    });
+    let server = account.lambda.server.endpoint();
+    account.lambda.set_endpoint(&FaultProxy::start(&server, &faults).await.url()).await;
     let publish =
         ["publish", "docs", "--from", "s3://artifacts/builds/docs/two/", "--release", "two", "--step-functions"];
-    let text = account.lambda.run(&publish);
-    assert!(text.contains("docs: execution `arn:aws:states:") && text.contains("docs: live"), "{text}");
+    let first = account.spawn(&server, &publish);
+    wait_until("a worker writes", async || faults.calls().iter().any(|call| written(call).is_some())).await;
+    assert!(Command::new("kill").arg("-INT").arg(first.id().to_string()).status().unwrap().success());
+    let output = first.wait_with_output().unwrap();
+    let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{text}{error}");
+    assert!(error.contains("goes on; run the same command again to follow it"), "{error}");
+    let mut second = account.spawn(&server, &publish);
+    let mut joined = BufReader::new(second.stdout.take().unwrap());
+    let mut line = String::new();
+    joined.read_line(&mut line).unwrap();
+    assert!(line.contains("docs: execution `arn:aws:states:"), "{line}");
+    assert_eq!(line, text, "the execution of the first command");
+    gate.open();
+    assert_eq!(joined.lines().map(Result::unwrap).collect::<Vec<_>>(), ["docs: live"]);
+    assert_eq!(second.wait().unwrap().code(), Some(0));
     assert_eq!(account.site().await, two);
     assert_eq!(account.executions().await.len(), 2);
     let text = account.lambda.run(&["status", "docs"]);
@@ -190,7 +228,7 @@ async fn killed_workers_a_second_trigger_and_a_stopped_execution_lose_nothing_in
     // Workers are killed in the middle: the execution fails, and the release before stays live.
     account.upload("two", two).await;
     account.results(4).await;
-    assert!(account.kill_workers() > 0);
+    assert!(account.signal_workers("-KILL") > 0);
     let (arn, status) = account.ended(2).await;
     let described = account.executions.describe_execution().execution_arn(&arn).send().await.unwrap();
     assert_eq!(status, ExecutionStatus::Failed, "{described:?}");

@@ -92,19 +92,22 @@ impl InstalledLambda {
         std::fs::write(lambda.directory.path().join("tidegate.toml"), configuration).unwrap();
         std::fs::copy(package(configuration), lambda.directory.path().join("function.zip")).unwrap();
         lambda.run(&["install", "--zip", "function.zip", "--yes"]);
-        // ministack does not set these variables for its functions.
-        let endpoint = lambda.server.endpoint();
+        lambda.set_endpoint(&lambda.server.endpoint()).await;
+        Some(lambda)
+    }
+
+    /// Sets where the function sends its requests, with variables that ministack does not set for its functions.
+    pub(crate) async fn set_endpoint(&self, endpoint: &str) {
         let variables = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ENDPOINT_URL", endpoint),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_REGION", "us-east-1"),
         ];
         let variables: HashMap<String, String> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let update = lambda.client.update_function_configuration().function_name("tidegate");
+        let update = self.client.update_function_configuration().function_name("tidegate");
         update.environment(Environment::builder().set_variables(Some(variables)).build()).send().await.unwrap();
-        Some(lambda)
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> String {

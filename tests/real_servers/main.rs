@@ -10,6 +10,7 @@
 
 mod aws_cli;
 mod executions;
+mod executions_faults;
 mod function;
 mod install;
 mod install_faults;

@@ -93,17 +93,7 @@ impl Server {
 
     /// The binary, in a directory, with the endpoint and credentials for this server.
     pub(crate) fn command(&self, directory: &Path, secret: &str) -> Command {
-        let mut command = Command::new(binary());
-        command
-            .current_dir(directory)
-            .env("XDG_CACHE_HOME", cache())
-            .env("NO_COLOR", "1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", secret)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(["--endpoint-url", &self.endpoint()]);
-        command
+        command_at(&self.endpoint(), directory, secret)
     }
 
     /// Sends an unsigned GET request.
@@ -118,6 +108,21 @@ impl Server {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         PlainResponse { status, head, body }
     }
+}
+
+/// The binary, in a directory, with an endpoint and credentials.
+pub(crate) fn command_at(endpoint: &str, directory: &Path, secret: &str) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .current_dir(directory)
+        .env("XDG_CACHE_HOME", cache())
+        .env("NO_COLOR", "1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", secret)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .args(["--endpoint-url", endpoint]);
+    command
 }
 
 /// The response to an unsigned request.

@@ -69,7 +69,7 @@ impl FaultGate {
         *self.0.borrow()
     }
 
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         // The sender lives as long as this gate, so waiting cannot fail.
         drop(self.0.subscribe().wait_for(|open| *open).await);
     }
@@ -138,7 +138,12 @@ impl Faults {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn record(&self, call: ApiCall) -> Option<InjectedFault> {
+    /// The number of the next request.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.0.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn record(&self, call: ApiCall) -> Option<InjectedFault> {
         let fault = (self.0.script)(&call);
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         fault
@@ -170,7 +175,7 @@ impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (faults, connector) = (self.faults.clone(), self.connector.clone());
         HttpConnectorFuture::new_boxed(Box::pin(async move {
-            let number = faults.0.next.fetch_add(1, Ordering::Relaxed);
+            let number = faults.next_number();
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let call = ApiCall::of(number, &request);
             let (service, is_head) = (call.service, request.method() == Method::HEAD);

@@ -8,6 +8,7 @@ pub mod calls;
 pub mod deployed;
 pub mod events;
 pub mod fault;
+pub mod fault_proxy;
 mod json_protocol;
 pub mod parameter_store;
 pub mod plugins;

@@ -28,6 +28,8 @@ pub enum AwsService {
     SecretsManager,
     /// Systems Manager, for its Parameter Store.
     SystemsManager,
+    /// Step Functions.
+    StepFunctions,
 }
 
 impl AwsService {
@@ -40,6 +42,7 @@ impl AwsService {
             "cloudfront-keyvaluestore" => Self::KeyValueStore,
             "secretsmanager" => Self::SecretsManager,
             "ssm" => Self::SystemsManager,
+            "states" => Self::StepFunctions,
             _ => Self::S3,
         }
     }
@@ -58,15 +61,16 @@ impl AwsService {
                 inner()
             ),
             Self::KeyValueStore => serde_json::json!({ "Message": message }).to_string(),
-            Self::SecretsManager | Self::SystemsManager => {
+            Self::SecretsManager | Self::SystemsManager | Self::StepFunctions => {
                 serde_json::json!({ "__type": code, "message": message }).to_string()
             }
         }
     }
 
-    pub(super) fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::SecretsManager | Self::SystemsManager => CONTENT_TYPE,
+            Self::StepFunctions => "application/x-amz-json-1.0",
             Self::KeyValueStore => "application/json",
             Self::S3 | Self::Sts | Self::Iam | Self::CloudFormation | Self::CloudFront => "application/xml",
         }
@@ -102,7 +106,9 @@ impl ApiCall {
             AwsService::Sts | AwsService::Iam | AwsService::CloudFormation => {
                 query_operation(request.body().bytes().unwrap_or_default())
             }
-            AwsService::SecretsManager | AwsService::SystemsManager => json_operation(request.headers()),
+            AwsService::SecretsManager | AwsService::SystemsManager | AwsService::StepFunctions => {
+                json_operation(request.headers())
+            }
             AwsService::KeyValueStore => key_value_operation(request.method(), request.uri().path()).to_owned(),
             AwsService::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
         };
