@@ -23,7 +23,7 @@ use tidegate_publish::publish::{
 };
 use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::releases::*;
-use tidegate_tests::source::SourceKind;
+use tidegate_tests::source::{STAGING, SourceKind};
 use tidegate_tests::world::{BUCKET, site};
 use tidegate_tests::{BucketContents, Publish, SiteObject, SourceObject, Sources, World, calls};
 
