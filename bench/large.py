@@ -185,20 +185,20 @@ def stage(account, objects):
     return account.objects("artifacts", "staged/")
 
 
-def run(scratch, binaries, objects, workers, rounds):
+def run(scratch, options):
     """Measures everything; returns the figures."""
-    bootstrap = ROOT / "dist" / f"bootstrap-{platform.machine()}"
+    objects, rounds = options.objects, options.rounds
     shard = min(MOST_OPERATIONS, max(FEWEST_OPERATIONS, objects // 2 // SHARDS))
-    account = Account(scratch, binaries)
+    account = Account(scratch, options.binaries)
     try:
         for bucket in ("artifacts", "site"):
             account.aws("s3api", "create-bucket", "--bucket", bucket)
         source = stage(account, objects)
         if len(source) != objects:
             raise RunError(f"{len(source)} objects are staged, not {objects}")
-        publishers = [Publisher(account, number, rounds, shard) for number in (None, *workers)]
+        publishers = [Publisher(account, number, rounds, shard) for number in (None, *options.workers)]
         for publisher in publishers[1:]:
-            publisher.install(account, bootstrap)
+            publisher.install(account, options.bootstrap)
         before, runs = cpu_seconds(account), []
         for number in range(rounds):
             for publisher in publishers:
@@ -208,7 +208,7 @@ def run(scratch, binaries, objects, workers, rounds):
     finally:
         account.close()
     others = max(busy - ours, 0) / (elapsed * os.cpu_count())
-    return {"objects": objects, "shard": shard, "rounds": rounds, "other_work": others, "runs": runs}
+    return {"dev": options.dev, "objects": objects, "shard": shard, "rounds": rounds, "other_work": others, "runs": runs}
 
 
 def cpu_seconds(account):
@@ -239,9 +239,10 @@ def text(figures):
         "", "write, s", "objects/s", "× one process", "whole publish, s", "objects/s", "× one process", "shards",
         "state transitions for 1,000 objects",
     ]
-    return f"""Measured on {figures['date']} by `{figures['command']}` on {figures['machine']}. Other programs used
-{other_work(figures['other_work'])} of the CPU time. {objects:,} objects, shards of up to {figures['shard']:,}, medians of
-{figures['rounds']} round{'s' if figures['rounds'] > 1 else ''}.
+    binaries = "Unoptimized binaries of the tests. " if figures["dev"] else ""
+    return f"""Measured on {figures['date']} by `{figures['command']}`
+on {figures['machine']}. Other programs used {other_work(figures['other_work'])} of the CPU time.
+{binaries}{objects:,} objects, shards of up to {figures['shard']:,}, medians of {figures['rounds']} round{'s' if figures['rounds'] > 1 else ''}.
 
 {table(head, rows)}
 

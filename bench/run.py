@@ -55,13 +55,17 @@ def run_round(harness, all_tools, number, problems):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--binaries", type=pathlib.Path, required=True)
+    parser.add_argument("--bootstrap", type=pathlib.Path, required=True)
     parser.add_argument("--peers", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["tools", "releases", "function", "large", "languages"], help="one part; all if absent")
     parser.add_argument("--objects", type=int, default=5_000, help="objects of the part `large`")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8], help="workers of the part `large`")
+    parser.add_argument("--dev", action="store_true", help="measure the part `large` with unoptimized binaries")
     options = parser.parse_args()
+    if options.dev and options.only != "large":
+        parser.error("`--dev` needs `--only large`")
     if options.rounds < 3 and options.only != "large":
         parser.error("a median needs at least 3 rounds")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -105,13 +109,14 @@ def open_harness(options, make, *server):
 def measure_large(options):
     """Measures the state machine, with the share of the processors that other programs have used."""
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as scratch:
-        return large.run(pathlib.Path(scratch), options.binaries, options.objects, options.workers, options.rounds)
+        return large.run(pathlib.Path(scratch), options)
 
 
 def command(options):
     """The command that repeats the part `large`."""
     workers = " ".join(str(number) for number in options.workers)
-    return f"scripts/bench --only large --rounds {options.rounds} --objects {options.objects} --workers {workers}"
+    dev = " --dev" if options.dev else ""
+    return f"scripts/bench --only large --rounds {options.rounds} --objects {options.objects} --workers {workers}{dev}"
 
 
 def write_figures(options, name, figures, text):
