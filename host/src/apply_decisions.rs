@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tidegate_core::config::{EditKind, MissingGrant, PluginGrant};
-use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite, ExcludedObject, TraceStep};
+use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite, ExcludedObject, TraceStep, Trail};
 use tidegate_core::headers::{HeaderPool, MAX_METADATA_BYTES, ObjectHeader, ObjectHeaders};
 use tidegate_core::key::{Key, MAX_KEY_BYTES};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
@@ -230,7 +230,7 @@ fn place_redirect(context: &DecisionContext<'_>, added: AddedRedirect) -> Result
     let target = RedirectTarget::new(&redirect).map_err(|error| located(MalformedAnswer::from(error).into()))?;
     let mut effects = TraceEffects::new(context);
     effects.add(|| format!("added as a redirect to {target}"));
-    let mut trail = Vec::new();
+    let mut trail = Trail::new();
     effects.append_to(&mut trail, context, &rule, &reason);
     let entry = DesiredEntry { key, body: DesiredBody::Redirect(target), headers: ObjectHeaders::default(), trail };
     Ok(PlacedEntry { entry, origin: KeyOrigin::Added { rule } })
@@ -365,7 +365,7 @@ impl TraceEffects {
         }
     }
 
-    fn append_to(self, trail: &mut Vec<TraceStep>, context: &DecisionContext<'_>, rule: &str, reason: &str) {
+    fn append_to(self, trail: &mut Trail, context: &DecisionContext<'_>, rule: &str, reason: &str) {
         if let Some(effects) = self.0 {
             let (plugin, rule, reason) = (context.plugin.to_owned(), rule.to_owned(), reason.to_owned());
             trail.push(TraceStep { plugin, rule, reason, effects, observed: false });

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tidegate_core::content::ContentReader;
-use tidegate_core::desired::{DesiredBody, DesiredEntry};
+use tidegate_core::desired::{DesiredBody, DesiredEntry, Trail};
 use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
@@ -233,7 +233,7 @@ impl RecordedEntry {
             DesiredBody::Object { source, size, identity } => Some(RecordedObject {
                 source: (source != key).then(|| source.clone()),
                 size: *size,
-                sha256: identity.sha256.map(hex::encode),
+                sha256: identity.get().sha256.map(hex::encode),
             }),
             DesiredBody::Redirect(_) => None,
         };
@@ -250,12 +250,12 @@ impl RecordedEntry {
                     None => None,
                 };
                 let identity = ContentIdentity { sha256, ..ContentIdentity::default() };
-                DesiredBody::Object { source: source.unwrap_or_else(|| key.clone()), size, identity }
+                DesiredBody::Object { source: source.unwrap_or_else(|| key.clone()), size, identity: identity.into() }
             }
             (None, Some(target)) => DesiredBody::Redirect(target),
             _ => return None,
         };
-        Some(DesiredEntry { key, body, headers, trail: Vec::new() })
+        Some(DesiredEntry { key, body, headers, trail: Trail::new() })
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tidegate_core::artifact::Artifact;
 use tidegate_core::config::PluginMode;
 use tidegate_core::content::ContentReader;
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
@@ -58,12 +57,12 @@ pub struct TransformedArtifact {
 /// The first [`PluginFailure`]. Later plugins have not run then.
 pub fn transform(
     plugins: &[ConfiguredPlugin],
-    artifact: &Artifact,
+    artifact: impl Into<DesiredSite>,
     facts: &RunFacts,
     content: &dyn ContentReader,
     trace: Trace,
 ) -> Result<TransformedArtifact, PluginFailure> {
-    let mut desired = DesiredSite::unshaped(artifact);
+    let mut desired = artifact.into();
     let mut edge = EdgeRules::default();
     let (mut findings, mut usages, mut observed) = (Vec::new(), Vec::new(), Vec::new());
     for configured in plugins {

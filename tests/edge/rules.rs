@@ -8,13 +8,13 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tidegate_core::config::{EdgeConfig, MaxReads, SiteName};
-use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
+use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite, Trail};
 use tidegate_core::edge::{
     EdgeEvaluator, EdgeKeys, EdgeOutcome, EdgeRedirect, EdgeRules, EdgeSizeError, KeptEdge, QueryCondition, RuleOrigin,
     RulePath, RuleStatus, RuleTarget, SlashMatch, StoredEdge, edge_keys, encode_path, plan_edge,
 };
 use tidegate_core::headers::ObjectHeaders;
-use tidegate_core::identity::ContentIdentity;
+use tidegate_core::identity::PackedIdentity;
 use tidegate_core::key::Key;
 
 use super::engines::{self, Answer, Case, shown};
@@ -109,8 +109,8 @@ fn desired(files: &[String]) -> DesiredSite {
     for file in files {
         let key = Key::new(file).unwrap();
         if entries.iter().all(|entry| entry.key != key) {
-            let body = DesiredBody::Object { source: key.clone(), size: 1, identity: ContentIdentity::default() };
-            entries.push(DesiredEntry { key, body, headers: ObjectHeaders::default(), trail: Vec::new() });
+            let body = DesiredBody::Object { source: key.clone(), size: 1, identity: PackedIdentity::default() };
+            entries.push(DesiredEntry { key, body, headers: ObjectHeaders::default(), trail: Trail::new() });
         }
     }
     DesiredSite::new(entries, Vec::new()).unwrap()

@@ -123,7 +123,7 @@ impl BenchObject {
         Ok(ArtifactItem {
             key: Key::new(&self.key())?,
             size: self.size(),
-            identity,
+            identity: identity.into(),
             declared: DeclaredHeaders::default(),
         })
     }
@@ -216,7 +216,8 @@ fn configured(name: &str, settings: &Value) -> Result<ConfiguredPlugin, Failure>
 fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Failure> {
     let guard = [configured("guard", &json!({}))?];
     let sync_plugins = if plugins {
-        vec![configured("mime", &json!({}))?, configured("headers", &headers_settings())?]
+        // There are no bytes to read.
+        vec![configured("mime", &json!({ "sniff": false }))?, configured("headers", &headers_settings())?]
     } else {
         Vec::new()
     };
@@ -229,12 +230,10 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     log.lap("list the source")?;
 
     let desired = if plugins {
-        let transformed = transform(&sync_plugins, &artifact, &facts(), &EmptyContent, Trace::Off)?;
-        drop(artifact);
+        let transformed = transform(&sync_plugins, artifact, &facts(), &EmptyContent, Trace::Off)?;
         transformed.desired
     } else {
-        let (mut entries, excluded) = DesiredSite::unshaped(&artifact).into_parts();
-        drop(artifact);
+        let (mut entries, excluded) = DesiredSite::from(artifact).into_parts();
         // The decisions of plugins are applied in the same way: object by object, with equal headers shared at once.
         let mut shared = HeaderPool::default();
         for (entry, number) in entries.iter_mut().zip(0..) {

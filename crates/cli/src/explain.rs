@@ -65,7 +65,7 @@ fn explanations(planned: &PlannedPublish, key: &str) -> Vec<Explanation> {
         .map(|entry| Explanation::of_entry(planned, entry))
         .chain(excluded.map(|excluded| Explanation {
             source: Some(excluded.source.to_string()),
-            trail: excluded.trail.clone(),
+            trail: excluded.trail.to_vec(),
             ..Explanation::new(planned, key, "excluded")
         }))
         .chain(planned.exclusions.iter().filter(|excluded| excluded.covers(key)).map(|excluded| Explanation {
@@ -126,7 +126,7 @@ impl Explanation {
         Self {
             source: source_of(entry).map(str::to_owned),
             headers: headers.chain(metadata).collect(),
-            trail: entry.trail.clone(),
+            trail: entry.trail.to_vec(),
             ..Self::new(planned, entry.key.as_str(), &status)
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::declared::DeclaredHeaders;
-use crate::identity::ContentIdentity;
+use crate::identity::PackedIdentity;
 use crate::key::Key;
 
 /// One object of an artifact.
@@ -17,7 +17,7 @@ pub struct ArtifactItem {
     /// Size in bytes.
     pub size: u64,
     /// What is known of its content without reading it.
-    pub identity: ContentIdentity,
+    pub identity: PackedIdentity,
     /// What it declares, if it is staged in S3.
     pub declared: DeclaredHeaders,
 }
@@ -102,6 +102,12 @@ impl Artifact {
 
     /// The objects in the order of their keys' bytes.
     #[must_use]
+    pub fn into_items(self) -> Vec<ArtifactItem> {
+        self.items
+    }
+
+    /// The objects in the order of their keys' bytes.
+    #[must_use]
     pub fn items(&self) -> &[ArtifactItem] {
         &self.items
     }
@@ -141,7 +147,7 @@ mod tests {
             .map(|name| ArtifactItem {
                 key: Key::new(name).unwrap(),
                 size: 1,
-                identity: ContentIdentity::default(),
+                identity: PackedIdentity::default(),
                 declared: DeclaredHeaders::default(),
             })
             .collect();

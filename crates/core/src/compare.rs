@@ -56,7 +56,7 @@ pub(crate) fn compare_entry(
                 return EntryComparison::Put(ChangeReason::ContentDiffers);
             }
             let current = observed.map_or_else(|| object.identity(), |observed| observed.identity.clone());
-            match identity.compare(&current) {
+            match identity.get().compare(&current) {
                 Sameness::Same => {}
                 Sameness::Different => return EntryComparison::Put(ChangeReason::ContentDiffers),
                 Sameness::Unknown => return EntryComparison::Put(ChangeReason::ContentUnknown),

@@ -44,7 +44,7 @@ pub enum StagedHeaders {
 }
 
 /// What a staged object declares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredHeaders {
     /// Headers and user metadata.

@@ -1,10 +1,11 @@
 //! The desired site: one body and headers for each key. Sync plugins make it from an [`Artifact`].
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, ArtifactItem};
 use crate::headers::{HeaderPool, ObjectHeaders};
-use crate::identity::ContentIdentity;
+use crate::identity::{ContentIdentity, PackedIdentity};
 use crate::key::Key;
 use crate::redirect::RedirectTarget;
 
@@ -18,7 +19,7 @@ pub enum DesiredBody {
         /// Size in bytes.
         size: u64,
         /// What is known of its content.
-        identity: ContentIdentity,
+        identity: PackedIdentity,
     },
     /// An empty object that redirects.
     Redirect(RedirectTarget),
@@ -34,8 +35,11 @@ pub struct DesiredEntry {
     /// Its headers.
     pub headers: ObjectHeaders,
     /// Decisions of plugins about it, in order.
-    pub trail: Vec<TraceStep>,
+    pub trail: Trail,
 }
+
+/// Decisions of plugins, in order. Most entries have none.
+pub type Trail = ThinVec<TraceStep>;
 
 /// One decision of a plugin about an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ pub struct ExcludedObject {
     /// Size in bytes.
     pub size: u64,
     /// Decisions of plugins about it. The last one excluded it.
-    pub trail: Vec<TraceStep>,
+    pub trail: Trail,
 }
 
 /// The desired site: sorted, with one entry per key.
@@ -79,23 +83,34 @@ pub struct KeyCollision {
     pub key: Key,
 }
 
+// So that the entries take over the memory of the items.
+const _: () = assert!(size_of::<DesiredEntry>() == size_of::<ArtifactItem>());
+
+/// The artifact unchanged, before any plugin.
+impl From<Artifact> for DesiredSite {
+    fn from(artifact: Artifact) -> Self {
+        let entries = artifact.into_items().into_iter().map(|ArtifactItem { key, size, identity, declared }| {
+            let body = match declared.redirect {
+                Some(target) => DesiredBody::Redirect(target),
+                None => DesiredBody::Object { source: key.clone(), size, identity },
+            };
+            DesiredEntry { key, body, headers: declared.headers, trail: Trail::new() }
+        });
+        Self { entries: entries.collect(), excluded: Vec::new() }
+    }
+}
+
+impl From<&Artifact> for DesiredSite {
+    fn from(artifact: &Artifact) -> Self {
+        artifact.clone().into()
+    }
+}
+
 impl DesiredSite {
     /// The artifact unchanged, before any plugin.
     #[must_use]
     pub fn unshaped(artifact: &Artifact) -> Self {
-        let entries = artifact.items().iter().map(|item| DesiredEntry {
-            key: item.key.clone(),
-            body: match &item.declared.redirect {
-                Some(target) => DesiredBody::Redirect(target.clone()),
-                None => {
-                    let (source, identity) = (item.key.clone(), item.identity.clone());
-                    DesiredBody::Object { source, size: item.size, identity }
-                }
-            },
-            headers: item.declared.headers.clone(),
-            trail: Vec::new(),
-        });
-        Self { entries: entries.collect(), excluded: Vec::new() }
+        artifact.clone().into()
     }
 
     /// Sorts entries. Equal headers share their memory.
@@ -155,7 +170,7 @@ impl DesiredSite {
             if let DesiredBody::Object { source, identity, .. } = &mut entry.body
                 && let Some(computed) = identity_of(source)
             {
-                *identity = std::mem::take(identity).merge(computed);
+                *identity = identity.get().merge(computed).into();
             }
         }
     }

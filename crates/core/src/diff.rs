@@ -9,7 +9,7 @@ use crate::compare::{EntryComparison, compare_entry};
 use crate::config::ProtectedKeys;
 use crate::desired::{DesiredBody, DesiredEntry, DesiredSite};
 use crate::edge::{is_versioned, shown_key, versioned_key};
-use crate::identity::{ContentIdentity, Sameness};
+use crate::identity::{ContentIdentity, PackedIdentity, Sameness};
 use crate::key::{Key, StoredKey};
 use crate::listing::{ListedObject, PreservedAttributes};
 use crate::plan::{
@@ -86,6 +86,7 @@ pub fn open_questions(desired: &DesiredSite, site: &SiteState, comparison: Compa
             continue;
         }
         let current = observed.map_or_else(|| listed.identity(), |observed| observed.identity.clone());
+        let identity = identity.get();
         match identity.compare(&current) {
             Sameness::Same => {}
             Sameness::Different if observed.is_some() => {}
@@ -93,7 +94,7 @@ pub fn open_questions(desired: &DesiredSite, site: &SiteState, comparison: Compa
                 heads.insert(listed.key.clone());
             }
             Sameness::Unknown => {
-                let missing = missing_digest(identity, &current);
+                let missing = missing_digest(&identity, &current);
                 if missing != DigestAlgorithms::default() {
                     questions.digests.insert(source.clone(), missing);
                 } else if observed.is_none() {
@@ -242,7 +243,7 @@ impl Changes {
     ) {
         let size = entry.body.size();
         let (body, identity) = match (&entry.body, renamed) {
-            (DesiredBody::Redirect(target), _) => (PlannedBody::Redirect(target.clone()), ContentIdentity::default()),
+            (DesiredBody::Redirect(target), _) => (PlannedBody::Redirect(target.clone()), PackedIdentity::default()),
             (DesiredBody::Object { identity, .. }, Some(ListedObject { key, etag, .. })) => {
                 (PlannedBody::Site { key: key.clone(), etag: etag.clone() }, identity.clone())
             }
@@ -262,7 +263,7 @@ impl Changes {
             self.totals.update += 1;
         }
         self.count_published(size, is_shown);
-        let replaces = old.map(|object| ReplacedObject { size: object.size, etag: object.etag.clone() });
+        let replaces = old.map(|object| Box::new(ReplacedObject { size: object.size, etag: object.etag.clone() }));
         let action = Action::Put { body, size, identity, headers: entry.headers.clone(), replaces };
         self.operations.push(Operation { key: entry.key.stored(), reason, action });
     }
@@ -283,8 +284,8 @@ impl Changes {
             size: *size,
             etag: object.etag.clone(),
             identity: identity.clone(),
-            attributes,
-            differences,
+            attributes: attributes.into(),
+            differences: differences.into(),
         };
         self.operations.push(Operation { key: entry.key.stored(), reason: ChangeReason::HeadersDiffer, action });
     }

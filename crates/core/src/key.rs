@@ -2,8 +2,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
+use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
 
 use crate::sanitize::{is_unsafe, sanitize, sanitize_name};
@@ -15,10 +15,10 @@ pub const MAX_KEY_BYTES: usize = 1024;
 ///
 /// UTF-8 of 1 to 1,024 bytes; no leading or trailing `/`; no empty, `.` or `..` segment; no backslash, no control
 /// character, and no Unicode character that reorders or breaks text ([`is_unsafe`]). Ordered by its bytes, as in listings
-/// of S3.
+/// of S3. Clones share the text, and each has the size of a pointer: a site can have millions of keys.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Key(Arc<str>);
+pub struct Key(ArcStr);
 
 /// Why a name is not a valid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,27 +49,17 @@ impl Key {
     /// # Errors
     /// [`KeyError`] for the first rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, KeyError> {
-        let sanitized = || sanitize_name(name);
-        if name.is_empty() {
-            return Err(KeyError::Empty);
-        }
-        if name.len() > MAX_KEY_BYTES {
-            return Err(KeyError::TooLong(sanitized(), name.len()));
-        }
-        if name.starts_with('/') {
-            return Err(KeyError::LeadingSlash(sanitized()));
-        }
-        // Characters that would show another name in a plan, and the separator of other systems.
-        if let Some(c) = name.chars().find(|c| is_unsafe(*c) || *c == '\\') {
-            return Err(KeyError::Character(sanitized(), c));
-        }
-        if name.ends_with('/') {
-            return Err(KeyError::TrailingSlash(sanitized()));
-        }
-        if let Some(segment) = name.split('/').find(|s| matches!(*s, "" | "." | "..")) {
-            return Err(KeyError::Segment(sanitized(), segment.to_owned()));
-        }
-        Ok(Self(Arc::from(name)))
+        check(name)?;
+        Ok(Self(ArcStr::from(name)))
+    }
+
+    /// Parses a key of a bucket; shares its text.
+    ///
+    /// # Errors
+    /// See [`Key::new`].
+    pub fn from_stored(key: &StoredKey) -> Result<Self, KeyError> {
+        check(&key.0)?;
+        Ok(Self(key.0.clone()))
     }
 
     /// The key as text.
@@ -87,20 +77,45 @@ impl Key {
     /// The same key as a [`StoredKey`].
     #[must_use]
     pub fn stored(&self) -> StoredKey {
-        StoredKey(Arc::clone(&self.0))
+        StoredKey(self.0.clone())
     }
+}
+
+/// The rules of [`Key`].
+fn check(name: &str) -> Result<(), KeyError> {
+    let sanitized = || sanitize_name(name);
+    if name.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    if name.len() > MAX_KEY_BYTES {
+        return Err(KeyError::TooLong(sanitized(), name.len()));
+    }
+    if name.starts_with('/') {
+        return Err(KeyError::LeadingSlash(sanitized()));
+    }
+    // Characters that would show another name in a plan, and the separator of other systems.
+    if let Some(c) = name.chars().find(|c| is_unsafe(*c) || *c == '\\') {
+        return Err(KeyError::Character(sanitized(), c));
+    }
+    if name.ends_with('/') {
+        return Err(KeyError::TrailingSlash(sanitized()));
+    }
+    if let Some(segment) = name.split('/').find(|s| matches!(*s, "" | "." | "..")) {
+        return Err(KeyError::Segment(sanitized(), segment.to_owned()));
+    }
+    Ok(())
 }
 
 /// Any key of a bucket, relative to a prefix. It can have every character; [`fmt::Display`] sanitizes it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct StoredKey(Arc<str>);
+#[serde(transparent)]
+pub struct StoredKey(ArcStr);
 
 impl StoredKey {
     /// Wraps a key from a bucket.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self(Arc::from(name))
+        Self(ArcStr::from(name))
     }
 
     /// The raw key. Use [`fmt::Display`] to show it.
@@ -125,19 +140,7 @@ impl TryFrom<String> for Key {
 
 impl From<Key> for String {
     fn from(key: Key) -> Self {
-        key.0.as_ref().to_owned()
-    }
-}
-
-impl From<String> for StoredKey {
-    fn from(name: String) -> Self {
-        Self(Arc::from(name))
-    }
-}
-
-impl From<StoredKey> for String {
-    fn from(key: StoredKey) -> Self {
-        key.0.as_ref().to_owned()
+        key.0.as_str().to_owned()
     }
 }
 

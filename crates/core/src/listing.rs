@@ -25,7 +25,7 @@ impl ListedObject {
     pub fn identity(&self) -> ContentIdentity {
         match self.etag.as_md5() {
             Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },
-            None => ContentIdentity { opaque: Some(self.etag.as_str().to_owned()), ..ContentIdentity::default() },
+            None => ContentIdentity { opaque: Some(self.etag.text().into_owned()), ..ContentIdentity::default() },
         }
     }
 }
@@ -73,7 +73,7 @@ impl Pagination {
             self.hash.update(object.key.as_str().as_bytes());
             self.hash.update([0]);
             self.hash.update(object.size.to_be_bytes());
-            self.hash.update(object.etag.as_str().as_bytes());
+            self.hash.update(object.etag.text().as_bytes());
             self.hash.update([0]);
         }
         self.finished |= last;

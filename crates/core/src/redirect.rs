@@ -10,7 +10,7 @@ pub const MAX_TARGET_BYTES: usize = 2048;
 /// A path that starts with one `/`, or an `http://` or `https://` URL; visible ASCII only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RedirectTarget(String);
+pub struct RedirectTarget(Box<str>);
 
 /// An invalid target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,7 @@ impl RedirectTarget {
         }
         match text.chars().find(|c| !c.is_ascii_graphic()) {
             Some(c) => Err(RedirectTargetError::Character(shown(), c)),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 
@@ -68,7 +68,7 @@ impl TryFrom<String> for RedirectTarget {
 
 impl From<RedirectTarget> for String {
     fn from(target: RedirectTarget) -> Self {
-        target.0
+        target.0.into()
     }
 }
 

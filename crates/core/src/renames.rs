@@ -53,7 +53,7 @@ impl<'a> RenameIndex<'a> {
                     }
                 }
             }
-            let content = md5.unwrap_or_else(|| object.etag.as_str().to_owned());
+            let content = md5.unwrap_or_else(|| object.etag.text().into_owned());
             index.by_content.entry((object.size, content)).or_insert(object);
         }
         index
@@ -67,6 +67,7 @@ impl<'a> RenameIndex<'a> {
     /// Whether only the entry's MD5 shows whether one of the objects has its content.
     pub(crate) fn needs_md5(&self, entry: &DesiredEntry) -> bool {
         let DesiredBody::Object { size, identity, .. } = &entry.body else { return false };
+        let identity = identity.get();
         identity.md5.is_none()
             && match self.by_size.get(size) {
                 // An equal ETag is proof already.
@@ -79,6 +80,7 @@ impl<'a> RenameIndex<'a> {
     /// The first object, in the order of keys, that has the content of a new entry.
     pub(crate) fn find(&self, entry: &DesiredEntry) -> Option<&'a ListedObject> {
         let DesiredBody::Object { size, identity, .. } = &entry.body else { return None };
+        let identity = identity.get();
         let contents = [identity.opaque.clone(), identity.md5.map(hex::encode)];
         contents
             .into_iter()
@@ -107,7 +109,7 @@ mod tests {
         let item = |(key, size, identity): &(String, u64, ContentIdentity)| ArtifactItem {
             key: Key::new(key).unwrap(),
             size: *size,
-            identity: identity.clone(),
+            identity: identity.clone().into(),
             declared: DeclaredHeaders::default(),
         };
         let items = files.iter().map(item).collect();
@@ -135,6 +137,7 @@ mod tests {
         site: &'a SiteState,
     ) -> (bool, Option<&'a ListedObject>) {
         let DesiredBody::Object { size, identity, .. } = &entry.body else { return (false, None) };
+        let identity = identity.get();
         let candidates: Vec<&ListedObject> = site
             .objects()
             .iter()

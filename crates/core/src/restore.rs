@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::artifact::Fingerprint;
-use crate::desired::{DesiredBody, DesiredEntry, DesiredSite, KeyCollision};
+use crate::desired::{DesiredBody, DesiredEntry, DesiredSite, KeyCollision, Trail};
 use crate::identity::ETag;
 use crate::key::{Key, KeyError, StoredKey};
 use crate::manifest::{ManifestRecord, RecordState};
@@ -60,13 +60,13 @@ impl Restoration {
         if record.state != RecordState::Live {
             return Ok(());
         }
-        let key = Key::new(record.key.as_str()).map_err(|error| RestoreError::Key(record.key.clone(), error))?;
+        let key = Key::from_stored(&record.key).map_err(|error| RestoreError::Key(record.key.clone(), error))?;
         let body = match record.redirect {
             Some(target) => DesiredBody::Redirect(target),
-            None => DesiredBody::Object { source: key.clone(), size: record.size, identity: record.identity },
+            None => DesiredBody::Object { source: key.clone(), size: record.size, identity: record.identity.into() },
         };
         self.tags.insert(record.key, record.etag);
-        self.entries.push(DesiredEntry { key, body, headers: record.headers, trail: Vec::new() });
+        self.entries.push(DesiredEntry { key, body, headers: record.headers, trail: Trail::new() });
         Ok(())
     }
 
@@ -75,7 +75,7 @@ impl Restoration {
         if self.tags.get(&record.key) != Some(&record.etag) {
             return;
         }
-        if let Ok(key) = Key::new(record.key.as_str()) {
+        if let Ok(key) = Key::from_stored(&record.key) {
             let body = ArchivedBody { name: record.body_name(), size: record.size, etag: record.etag.clone() };
             self.bodies.insert(key, body);
         }

@@ -43,9 +43,9 @@ fn lines(number: u64, headers: &ObjectHeaders) -> [PlanLine; 2] {
     let action = Action::Put {
         body: PlannedBody::Source(Key::new(&key).unwrap()),
         size,
-        identity: ContentIdentity { sha256: Some(bytes), ..ContentIdentity::default() },
+        identity: ContentIdentity { sha256: Some(bytes), ..ContentIdentity::default() }.into(),
         headers: headers.clone(),
-        replaces: Some(ReplacedObject { size, etag: etag.clone() }),
+        replaces: Some(Box::new(ReplacedObject { size, etag: etag.clone() })),
     };
     let key = StoredKey::new(&key);
     let operation = Operation { key: key.clone(), reason: ChangeReason::ContentDiffers, action };

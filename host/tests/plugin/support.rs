@@ -11,7 +11,7 @@ use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::error_kind::ErrorKind;
-use tidegate_core::identity::ContentIdentity;
+use tidegate_core::identity::PackedIdentity;
 use tidegate_core::key::Key;
 use tidegate_core::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind};
 use tidegate_core::plugin_failure::PluginFailure;
@@ -81,7 +81,7 @@ impl Files {
         let item = |(key, body): (&String, &Vec<u8>)| ArtifactItem {
             key: Key::new(key).unwrap(),
             size: body.len() as u64,
-            identity: ContentIdentity::default(),
+            identity: PackedIdentity::default(),
             declared: DeclaredHeaders::default(),
         };
         Artifact::new(self.0.iter().map(item).collect(), Fingerprint("test".into()), ArtifactNames::Bucket).unwrap()

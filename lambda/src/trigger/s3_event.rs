@@ -305,7 +305,7 @@ pub(super) fn version(id: Option<String>) -> Option<String> {
 }
 
 pub(super) fn etag(text: Option<String>) -> Option<ETag> {
-    text.map(|text| ETag::new(&text)).filter(|etag| !etag.as_str().is_empty())
+    text.map(|text| ETag::new(&text)).filter(|etag| !etag.is_empty())
 }
 
 /// The error of serde, which may quote the record.

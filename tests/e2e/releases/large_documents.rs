@@ -2,7 +2,6 @@
 //! written if they could not be read.
 
 use tidegate_core::key::StoredKey;
-use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::plan::{Action, ChangeReason, HeaderDifference, Operation, Plan};
 use tidegate_core::report::Outcome;
 use tidegate_publish::StateError;
@@ -31,8 +30,8 @@ fn large(mut plan: Plan) -> Plan {
             headers: tidegate_core::headers::ObjectHeaders::default(),
             size: 1,
             etag: tidegate_core::identity::ETag::new("e"),
-            identity: tidegate_core::identity::ContentIdentity::default(),
-            attributes: PreservedAttributes::default(),
+            identity: tidegate_core::identity::PackedIdentity::default(),
+            attributes: Box::default(),
             differences: (0..4).map(&mut difference).collect(),
         };
         Operation { key: StoredKey::new(&format!("z{number:05}")), reason: ChangeReason::HeadersDiffer, action }

@@ -61,7 +61,7 @@ impl FigureListing {
 
 fn item(name: &str, size: u64) -> Result<ArtifactItem, Failure> {
     let identity = ContentIdentity { sha256: Some(Sha256::digest(name).into()), ..ContentIdentity::default() };
-    Ok(ArtifactItem { key: Key::new(name)?, size, identity, declared: DeclaredHeaders::default() })
+    Ok(ArtifactItem { key: Key::new(name)?, size, identity: identity.into(), declared: DeclaredHeaders::default() })
 }
 
 fn artifact(items: Vec<ArtifactItem>) -> Result<Artifact, Failure> {

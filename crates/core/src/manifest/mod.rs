@@ -109,7 +109,7 @@ pub fn body_name(key: &StoredKey, etag: &ETag) -> String {
     let mut hash = Sha256::new();
     hash.update(key.as_str().as_bytes());
     hash.update([0]);
-    hash.update(etag.as_str().as_bytes());
+    hash.update(etag.text().as_bytes());
     hex::encode(hash.finalize())
 }
 

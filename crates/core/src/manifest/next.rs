@@ -146,7 +146,7 @@ impl NextManifest<'_> {
         let key = entry.key.stored();
         let proven = record.filter(|_| self.site.is_in_manifest(at));
         let desired = match &entry.body {
-            DesiredBody::Object { identity, .. } => identity.clone(),
+            DesiredBody::Object { identity, .. } => identity.get(),
             DesiredBody::Redirect(_) => ContentIdentity::default(),
         };
         let (etag, identity, attributes) = match (operation, proven, object) {
@@ -231,6 +231,6 @@ impl NextManifest<'_> {
 fn written_identity(desired: ContentIdentity, written: &WrittenObject) -> ContentIdentity {
     let kms = written.attributes.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
     let md5 = written.etag.as_md5().filter(|_| !kms);
-    let opaque = md5.is_none().then(|| written.etag.as_str().to_owned());
+    let opaque = md5.is_none().then(|| written.etag.text().into_owned());
     desired.merge(ContentIdentity { md5, opaque, ..ContentIdentity::default() })
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::headers::ObjectHeaders;
-use crate::identity::{ContentIdentity, ETag};
+use crate::identity::{ETag, PackedIdentity};
 use crate::key::{Key, StoredKey};
 use crate::listing::PreservedAttributes;
 use crate::redirect::RedirectTarget;
 
-/// One operation on one key.
+/// One operation on one key. A first publish has one for each object, so the parts that a put of a new object lacks are boxed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
@@ -33,14 +33,14 @@ pub enum Action {
         /// Bytes.
         size: u64,
         /// Known digests of the content.
-        #[serde(default, skip_serializing_if = "ContentIdentity::is_empty")]
-        identity: ContentIdentity,
+        #[serde(default, skip_serializing_if = "PackedIdentity::is_empty")]
+        identity: PackedIdentity,
         /// Its headers.
         #[serde(default)]
         headers: ObjectHeaders,
         /// The object that it replaces.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        replaces: Option<ReplacedObject>,
+        replaces: Option<Box<ReplacedObject>>,
     },
     /// Only headers or metadata change: the object is copied onto itself.
     Headers {
@@ -52,13 +52,13 @@ pub enum Action {
         /// The current ETag.
         etag: ETag,
         /// Known digests of the content.
-        #[serde(default, skip_serializing_if = "ContentIdentity::is_empty")]
-        identity: ContentIdentity,
+        #[serde(default, skip_serializing_if = "PackedIdentity::is_empty")]
+        identity: PackedIdentity,
         /// Attributes that the copy must repeat.
         #[serde(default)]
-        attributes: PreservedAttributes,
+        attributes: Box<PreservedAttributes>,
         /// The differences, for people.
-        differences: Vec<HeaderDifference>,
+        differences: Box<[HeaderDifference]>,
     },
     /// The object is deleted.
     Delete {

@@ -298,7 +298,7 @@ mod tests {
             let body = PlannedBody::Source(Key::new(operation.key.as_str()).unwrap());
             let (identity, headers) = (ContentIdentity::default(), ObjectHeaders::default());
             operation.reason = ChangeReason::ContentDiffers;
-            operation.action = Action::Put { body, size: *size, identity, headers, replaces: None };
+            operation.action = Action::Put { body, size: *size, identity: identity.into(), headers, replaces: None };
         }
         plan
     }

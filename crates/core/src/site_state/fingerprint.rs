@@ -1,5 +1,7 @@
 //! Short digests of objects, to recognize what an earlier run wrote without keeping it.
 
+use std::num::NonZeroU128;
+
 use sha2::{Digest, Sha256};
 
 use crate::artifact::Fingerprint;
@@ -14,8 +16,8 @@ use crate::redirect::RedirectTarget;
 /// objects of an archive are not digested before they are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ObjectFingerprints {
-    content: Option<u128>,
-    source: Option<u128>,
+    content: Option<NonZeroU128>,
+    source: Option<NonZeroU128>,
 }
 
 impl ObjectFingerprints {
@@ -31,10 +33,10 @@ impl ObjectFingerprints {
                     PlannedBody::Source(source) => Some(source),
                     PlannedBody::Site { .. } | PlannedBody::Redirect(_) => source,
                 };
-                Some(Self::of_object(*size, identity, headers, source.map(|source| (artifact, source))))
+                Some(Self::of_object(*size, &identity.get(), headers, source.map(|source| (artifact, source))))
             }
             Action::Headers { headers, size, identity, .. } => {
-                Some(Self::of_object(*size, identity, headers, source.map(|source| (artifact, source))))
+                Some(Self::of_object(*size, &identity.get(), headers, source.map(|source| (artifact, source))))
             }
             Action::Delete { .. } => None,
         }
@@ -44,7 +46,7 @@ impl ObjectFingerprints {
     pub(super) fn of_entry(entry: &DesiredEntry, artifact: &Fingerprint) -> Self {
         match &entry.body {
             DesiredBody::Object { source, size, identity } => {
-                Self::of_object(*size, identity, &entry.headers, Some((artifact, source)))
+                Self::of_object(*size, &identity.get(), &entry.headers, Some((artifact, source)))
             }
             DesiredBody::Redirect(target) => Self::of_redirect(target, &entry.headers),
         }
@@ -52,7 +54,7 @@ impl ObjectFingerprints {
 
     /// Whether both are of equal objects. If they come from different sources and a content is unknown, they are not.
     pub(super) fn matches(&self, other: &Self) -> bool {
-        let equal = |a: Option<u128>, b: Option<u128>| a.is_some() && a == b;
+        let equal = |a: Option<NonZeroU128>, b: Option<NonZeroU128>| a.is_some() && a == b;
         equal(self.source, other.source) || equal(self.content, other.content)
     }
 
@@ -80,8 +82,8 @@ impl ObjectFingerprints {
 }
 
 /// A digest of an ETag.
-pub(super) fn etag_digest(etag: &ETag) -> u128 {
-    short(Sha256::new_with_prefix(etag.as_str()))
+pub(super) fn etag_digest(etag: &ETag) -> NonZeroU128 {
+    short(Sha256::new_with_prefix(etag.text().as_bytes()))
 }
 
 fn digest<'a, B: AsRef<[u8]> + ?Sized + 'a>(
@@ -89,7 +91,7 @@ fn digest<'a, B: AsRef<[u8]> + ?Sized + 'a>(
     headers: &ObjectHeaders,
     kind: &str,
     body: impl IntoIterator<Item = &'a B>,
-) -> u128 {
+) -> NonZeroU128 {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -111,6 +113,8 @@ fn digest<'a, B: AsRef<[u8]> + ?Sized + 'a>(
 }
 
 /// 128 bits: two objects of one site do not have equal ones by chance.
-fn short(hash: Sha256) -> u128 {
-    hash.finalize().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+fn short(hash: Sha256) -> NonZeroU128 {
+    let number = hash.finalize().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
+    // Zero is as likely as any other digest; without it, an absent one takes no memory.
+    NonZeroU128::new(number).unwrap_or(NonZeroU128::MIN)
 }

@@ -2,7 +2,10 @@
 //! each has a few numbers.
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU128;
 use std::sync::Arc;
+
+use thin_vec::ThinVec;
 
 use super::fingerprint::{ObjectFingerprints, etag_digest};
 use crate::artifact::Fingerprint;
@@ -27,7 +30,7 @@ pub struct UnfinishedRuns {
 #[derive(Debug, Clone, Default)]
 struct TouchedKey {
     write: Option<PlannedWrite>,
-    archived: Vec<ETag>,
+    archived: ThinVec<ETag>,
     /// What the last of them wrote, where its result says so.
     written: Option<Box<WrittenKey>>,
 }
@@ -43,7 +46,7 @@ pub(super) struct PlannedWrite {
 /// An object that a run wrote.
 #[derive(Debug, Clone)]
 struct WrittenKey {
-    etag: u128,
+    etag: NonZeroU128,
     object: ObjectFingerprints,
     attributes: Option<Arc<PreservedAttributes>>,
 }
@@ -169,7 +172,7 @@ impl UnfinishedRuns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::DesiredBody;
+    use crate::desired::{DesiredBody, Trail};
     use crate::headers::{ObjectHeader, ObjectHeaders};
     use crate::identity::ContentIdentity;
     use crate::key::Key;
@@ -183,7 +186,8 @@ mod tests {
 
     fn put(reason: ChangeReason, identity: ContentIdentity) -> ShardLine {
         let body = PlannedBody::Source(Key::new("from").unwrap());
-        let action = Action::Put { body, size: 3, identity, headers: headers("text/css"), replaces: None };
+        let action =
+            Action::Put { body, size: 3, identity: identity.into(), headers: headers("text/css"), replaces: None };
         let work = PlanLine::Operation(Operation { key: StoredKey::new("a"), reason, action });
         ShardLine { work, source: None, staged: None }
     }
@@ -202,8 +206,8 @@ mod tests {
     }
 
     fn entry(source: &str, identity: ContentIdentity, kind: &str) -> DesiredEntry {
-        let body = DesiredBody::Object { source: Key::new(source).unwrap(), size: 3, identity };
-        DesiredEntry { key: Key::new("a").unwrap(), body, headers: headers(kind), trail: Vec::new() }
+        let body = DesiredBody::Object { source: Key::new(source).unwrap(), size: 3, identity: identity.into() };
+        DesiredEntry { key: Key::new("a").unwrap(), body, headers: headers(kind), trail: Trail::new() }
     }
 
     #[test]

@@ -70,8 +70,8 @@ pub(super) fn add_differences(
             size: *size,
             etag: object.etag.clone(),
             identity: identity.clone(),
-            attributes: observed.attributes.clone(),
-            differences,
+            attributes: observed.attributes.clone().into(),
+            differences: differences.into(),
         };
         changes.operations.push(Operation { key: object.key.clone(), reason: ChangeReason::HeadersDiffer, action });
     }

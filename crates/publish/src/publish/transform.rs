@@ -74,7 +74,7 @@ pub(super) async fn transform(
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());
-            let transformed = blocking(move || sync::transform(&plugins.sync, &artifact, &facts, &content, trace));
+            let transformed = blocking(move || sync::transform(&plugins.sync, artifact, &facts, &content, trace));
             let TransformedArtifact { desired, edge, mut findings, observed, usage } = transformed.await??;
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
             findings.extend(decomposed_keys(&desired));

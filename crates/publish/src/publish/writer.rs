@@ -103,10 +103,11 @@ impl PlanWriter {
         let key = operation.key.as_str();
         match &operation.action {
             Action::Put { body, size, identity, headers, replaces } => {
-                self.put(NewObject { key, size: *size, identity, headers }, body, replaces.as_ref()).await
+                let object = NewObject { key, size: *size, identity: &identity.get(), headers };
+                self.put(object, body, replaces.as_deref()).await
             }
             Action::Headers { headers, size, etag, identity, attributes, .. } => {
-                let object = NewObject { key, size: *size, identity, headers };
+                let object = NewObject { key, size: *size, identity: &identity.get(), headers };
                 self.replace_headers(object, etag, attributes).await
             }
             Action::Delete { .. } => Err(OperationError::NotAWrite),

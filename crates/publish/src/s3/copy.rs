@@ -186,7 +186,7 @@ fn identity_metadata(identity: &ContentIdentity, etag: &ETag, multipart: bool) -
         Some(digest) => Some((SHA256_METADATA.to_owned(), hex::encode(digest))),
         None => {
             let staged = identity.opaque.clone().or_else(|| identity.md5.map(hex::encode));
-            Some((SOURCE_ETAG_METADATA.to_owned(), staged.unwrap_or_else(|| etag.as_str().to_owned())))
+            Some((SOURCE_ETAG_METADATA.to_owned(), staged.unwrap_or_else(|| etag.text().into_owned())))
         }
     }
 }

@@ -119,7 +119,7 @@ fn observed(output: &HeadObjectOutput) -> ObservedObject {
     let sha256 = checksum(output.checksum_sha256())
         .or_else(|| hex::decode_to_slice(metadata.get(SHA256_METADATA)?, &mut recorded).ok().map(|()| recorded));
     let opaque =
-        metadata.get(SOURCE_ETAG_METADATA).cloned().or_else(|| md5.is_none().then(|| etag.as_str().to_owned()));
+        metadata.get(SOURCE_ETAG_METADATA).cloned().or_else(|| md5.is_none().then(|| etag.text().into_owned()));
     let headers = [
         (ObjectHeader::CacheControl, output.cache_control()),
         (ObjectHeader::ContentDisposition, output.content_disposition()),

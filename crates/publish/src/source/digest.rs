@@ -60,26 +60,24 @@ impl BodyDigester {
     }
 }
 
-/// One object in a fingerprint.
-pub(super) struct FingerprintRecord<'a> {
-    pub(super) name: &'a str,
-    pub(super) size: u64,
-    /// Identifies the content: a digest or an ETag.
-    pub(super) tag: &'a [u8],
-}
-
-/// The fingerprint of a source that has no digest of its own: a digest over its records.
+/// The fingerprint of a source that has no digest of its own: a digest over its objects.
 ///
-/// Two lists of records never have the same encoding: a zero byte, which a name cannot contain, ends each name, and
+/// Two lists of objects never have the same encoding: a zero byte, which a name cannot contain, ends each name, and
 /// each tag follows its length.
-pub(super) fn fingerprint<'a>(records: impl Iterator<Item = FingerprintRecord<'a>>) -> String {
-    let mut digest = Sha256::new();
-    for FingerprintRecord { name, size, tag } in records {
-        digest.update(name.as_bytes());
-        digest.update([0]);
-        digest.update(size.to_le_bytes());
-        digest.update((tag.len() as u64).to_le_bytes());
-        digest.update(tag);
+#[derive(Default)]
+pub(super) struct ListingFingerprint(Sha256);
+
+impl ListingFingerprint {
+    /// Adds an object. `tag` identifies the content: a digest or an ETag.
+    pub(super) fn add(&mut self, name: &str, size: u64, tag: &[u8]) {
+        self.0.update(name.as_bytes());
+        self.0.update([0]);
+        self.0.update(size.to_le_bytes());
+        self.0.update((tag.len() as u64).to_le_bytes());
+        self.0.update(tag);
     }
-    format!("sha256:{}", hex::encode(digest.finalize()))
+
+    pub(super) fn finish(self) -> String {
+        format!("sha256:{}", hex::encode(self.0.finalize()))
+    }
 }

@@ -22,7 +22,7 @@ pub use error::DirectoryError;
 
 use super::blocking::blocking;
 use super::body::{CHUNK, Chunks, SourceBody};
-use super::digest::{Algorithms, BodyDigester, FingerprintRecord, fingerprint};
+use super::digest::{Algorithms, BodyDigester, ListingFingerprint};
 use super::error::SourceError;
 use super::options::{Progress, SourceOptions};
 use super::{ListedSource, listed};
@@ -55,11 +55,11 @@ impl Directory {
             let root = root.join(options.strip_prefix.as_str());
             let mut items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
             items.sort_by(|a, b| a.key.cmp(&b.key));
-            let fingerprint = fingerprint(items.iter().map(|item| FingerprintRecord {
-                name: item.key.as_str(),
-                size: item.size,
-                tag: item.identity.sha256.as_ref().map_or(&[][..], |digest| digest),
-            }));
+            let mut fingerprint = ListingFingerprint::default();
+            for item in &items {
+                fingerprint.add(item.key.as_str(), item.size, &item.identity.get().sha256.unwrap_or_default());
+            }
+            let fingerprint = fingerprint.finish();
             let artifact = Artifact::new(items.clone(), Fingerprint(fingerprint.into()), ArtifactNames::Files)?;
             Ok(ListedSource { artifact, reader: Self { root, items }, exclusions, findings })
         })
@@ -100,8 +100,9 @@ impl Directory {
     /// See [`super::SourceReader::digest`].
     pub(super) async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
         let item = self.item(key)?;
-        if algorithms.are_known_in(&item.identity) {
-            return Ok(item.identity.clone());
+        let known = item.identity.get();
+        if algorithms.are_known_in(&known) {
+            return Ok(known);
         }
         let (item, path) = (item.clone(), self.path(key));
         blocking(move || {
@@ -162,7 +163,12 @@ fn digest_all(
             if let Some(progress) = progress {
                 progress(1, size);
             }
-            items.push(ArtifactItem { key: key.clone(), size, identity, declared: DeclaredHeaders::default() });
+            items.push(ArtifactItem {
+                key: key.clone(),
+                size,
+                identity: identity.into(),
+                declared: DeclaredHeaders::default(),
+            });
         }
         Ok(items)
     };
@@ -236,7 +242,7 @@ impl FileChunks {
         if same && self.left == 0 {
             same = self.file.read(&mut [0]).map_err(failed)? == 0;
             self.identity = self.digester.take().map(BodyDigester::finish).unwrap_or_default();
-            same &= self.identity.sha256 == self.item.identity.sha256;
+            same &= self.identity.sha256 == self.item.identity.get().sha256;
         }
         if !same {
             self.digester = None;

@@ -20,7 +20,7 @@ use tidegate_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 
 use super::body::{CHUNK, SourceBody};
-use super::digest::{FingerprintRecord, fingerprint};
+use super::digest::ListingFingerprint;
 use super::error::SourceError;
 use super::names::Refusals;
 use super::options::SourceOptions;
@@ -83,16 +83,16 @@ impl StagedPrefix {
             .unwrap_or_else(|_| location.prefix.clone());
         let location = &Location { bucket: location.bucket.clone(), prefix: folder };
         let news = staged_headers::read(s3, location, &mut objects, options).await?;
-        let listed = fingerprint(objects.iter().map(|object| FingerprintRecord {
-            name: object.key.as_str(),
-            size: object.size,
-            tag: object.etag.as_str().as_bytes(),
-        }));
+        let mut listed = ListingFingerprint::default();
+        for object in &objects {
+            listed.add(object.key.as_str(), object.size, object.etag.text().as_bytes());
+        }
+        let listed = listed.finish();
         let items = objects.iter().map(|object| ArtifactItem {
             key: object.key.clone(),
             size: object.size,
-            identity: identity(&object.etag),
-            declared: object.declared.clone().unwrap_or_default(),
+            identity: identity(&object.etag).into(),
+            declared: object.declared.as_deref().cloned().unwrap_or_default(),
         });
         let fingerprint = Fingerprint(staged_headers::fingerprint(listed, &objects).into());
         let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Bucket)?;
@@ -124,7 +124,7 @@ impl StagedPrefix {
         let prefix = Arc::clone(self);
         (0..self.objects.len()).filter_map(move |index| {
             let PrefixObject { key, etag, modified, declared, .. } = prefix.objects.get(index)?;
-            Some(StagedHeadersRecord::new(&prefix.location, key, etag.clone(), *modified, declared.clone()?))
+            Some(StagedHeadersRecord::new(&prefix.location, key, etag.clone(), *modified, declared.as_deref()?.clone()))
         })
     }
 
@@ -172,7 +172,7 @@ fn publishable(object: &ListedObject) -> Option<Result<Key, String>> {
         let refusal = || format!("the key `{name}` ends with `/`, but the object has {} bytes; rename it", object.size);
         return (object.size > 0).then(|| Err(refusal()));
     }
-    Some(Key::new(name.as_str()).map_err(|error| error.to_string()))
+    Some(Key::from_stored(name).map_err(|error| error.to_string()))
 }
 
 /// What a listed ETag says about the content.
@@ -183,8 +183,8 @@ fn publishable(object: &ListedObject) -> Option<Result<Key, String>> {
 fn identity(etag: &ETag) -> ContentIdentity {
     match etag.as_md5() {
         Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },
-        None if etag.as_str().is_empty() => ContentIdentity::default(),
-        None => ContentIdentity { opaque: Some(etag.as_str().to_owned()), ..ContentIdentity::default() },
+        None if etag.is_empty() => ContentIdentity::default(),
+        None => ContentIdentity { opaque: Some(etag.text().into_owned()), ..ContentIdentity::default() },
     }
 }
 

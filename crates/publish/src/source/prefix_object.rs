@@ -1,5 +1,7 @@
 //! One object of a staged prefix, in the version that was listed.
 
+use std::sync::Arc;
+
 use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::ETag;
 use tidegate_core::key::{Key, StoredKey};
@@ -9,15 +11,15 @@ use tidegate_core::timestamp::Timestamp;
 use crate::s3::StagedObject;
 use crate::state::StagedHeadersRecord;
 
-/// One object that can be published.
+/// One object that can be published. There can be millions of them, until the last one is written.
 pub(super) struct PrefixObject {
     /// Relative to the prefix and the stripped folder.
     pub(super) key: Key,
     pub(super) size: u64,
     pub(super) etag: ETag,
     pub(super) modified: Timestamp,
-    /// Absent until it is known, and if it is not used.
-    pub(super) declared: Option<DeclaredHeaders>,
+    /// Absent until it is known, and if it is not used. Shared: most objects declare the same as many others.
+    pub(super) declared: Option<Arc<DeclaredHeaders>>,
 }
 
 impl PrefixObject {

@@ -1,9 +1,11 @@
 //! What the objects of a staged prefix declare. A listing has no headers, so each object takes one HEAD request, unless the
 //! state remembers the answer for the same version of the object.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use tidegate_core::declared::{DeclaredHeaders, StagedHeaders};
-use tidegate_core::headers::HeaderPool;
 use tidegate_core::location::Location;
 use tokio::task::JoinSet;
 
@@ -26,16 +28,15 @@ pub(super) async fn read(
     if options.staged_headers == StagedHeaders::Ignore {
         return Ok(false);
     }
-    let mut pool = HeaderPool::default();
+    let mut pool = DeclaredPool::default();
     if let Some(state) = &options.state {
         // Records and objects have the same order.
         let mut rest = &mut *objects;
-        let recalled = state.staged_headers(location, |key, mut record| {
+        let recalled = state.staged_headers(location, |key, record| {
             let passed = rest.partition_point(|object| object.key.as_str() < key);
             rest = std::mem::take(&mut rest).get_mut(passed..).unwrap_or_default();
             if let Some(object) = rest.first_mut().filter(|object| object.is_version_of(key, &record)) {
-                pool.share(&mut record.declared.headers);
-                object.declared = Some(record.declared);
+                object.declared = Some(pool.share(record.declared));
             }
         });
         recalled.await.map_err(|error| StorageError::new(state.staged_headers_url(), error))?;
@@ -54,12 +55,26 @@ pub(super) async fn read(
             heads.spawn(async move { head(&s3, &object).await.map(|declared| (index, declared)) });
         }
         let Some(answer) = heads.join_next().await else { return Ok(news) };
-        let (index, mut declared) = answer.map_err(|_| SourceError::Interrupted)??;
-        pool.share(&mut declared.headers);
+        let (index, declared) = answer.map_err(|_| SourceError::Interrupted)??;
         if let Some(object) = objects.get_mut(index) {
-            object.declared = Some(declared);
+            object.declared = Some(pool.share(declared));
         }
         options.progress.iter().for_each(|report| report(1, 0));
+    }
+}
+
+/// Shares the memory of equal declarations.
+#[derive(Default)]
+struct DeclaredPool(HashSet<Arc<DeclaredHeaders>>);
+
+impl DeclaredPool {
+    fn share(&mut self, declared: DeclaredHeaders) -> Arc<DeclaredHeaders> {
+        if let Some(known) = self.0.get(&declared) {
+            return Arc::clone(known);
+        }
+        let shared = Arc::new(declared);
+        self.0.insert(Arc::clone(&shared));
+        shared
     }
 }
 
@@ -76,7 +91,7 @@ async fn head(s3: &S3, object: &StagedObject) -> Result<DeclaredHeaders, SourceE
 pub(super) fn fingerprint(listed: String, objects: &[PrefixObject]) -> String {
     let mut digest: Option<Sha256> = None;
     for object in objects {
-        let declared = object.declared.as_ref().filter(|declared| **declared != DeclaredHeaders::default());
+        let declared = object.declared.as_deref().filter(|declared| **declared != DeclaredHeaders::default());
         if let Some(json) = declared.and_then(|declared| serde_json::to_string(declared).ok()) {
             let digest = digest.get_or_insert_with(|| Sha256::new_with_prefix(listed.as_bytes()));
             // Neither a key nor JSON contains a zero byte.

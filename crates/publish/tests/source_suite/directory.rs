@@ -64,8 +64,8 @@ async fn lists_files_with_digests() {
     assert_eq!((files.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)), (6, 9));
     let index = opened.artifact.items().last().unwrap();
     assert_eq!(index.size, 5);
-    assert_eq!(index.identity.sha256.unwrap()[..], <sha2::Sha256 as sha2::Digest>::digest(b"hello")[..]);
-    assert_eq!(hex::encode(index.identity.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
+    assert_eq!(index.identity.get().sha256.unwrap()[..], <sha2::Sha256 as sha2::Digest>::digest(b"hello")[..]);
+    assert_eq!(hex::encode(index.identity.get().md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
     let all = read_all(&opened).await;
     assert_eq!((all["index.html"].as_slice(), all[".nojekyll"].as_slice()), (&b"hello"[..], &b""[..]));
     assert_eq!(opened.reader.whole(&key("index.html")).await.unwrap(), b"hello"[..]);
@@ -87,10 +87,10 @@ async fn fingerprint_depends_only_on_names_and_contents() {
 async fn computes_md5_on_request() {
     let folder = tree(&[("a", b"hello")]);
     let opened = open(folder.path()).await.unwrap();
-    assert!(opened.artifact.items()[0].identity.md5.is_none());
+    assert!(opened.artifact.items()[0].identity.get().md5.is_none());
     let found = opened.reader.digest(&key("a"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
     assert_eq!(hex::encode(found.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
-    assert_eq!(found.sha256, opened.artifact.items()[0].identity.sha256);
+    assert_eq!(found.sha256, opened.artifact.items()[0].identity.get().sha256);
     // SHA-256 is known already, so the file is not needed.
     fs::remove_file(folder.path().join("a")).unwrap();
     assert!(opened.reader.digest(&key("a"), Algorithms::default()).await.is_ok());

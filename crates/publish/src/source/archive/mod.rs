@@ -193,7 +193,7 @@ fn artifact(
     let items = index.entries.iter().zip(identities).map(|(entry, identity)| ArtifactItem {
         key: entry.key.clone(),
         size: entry.size,
-        identity,
+        identity: identity.into(),
         declared: DeclaredHeaders::default(),
     });
     let fingerprint = match options.strip_prefix.as_str() {
