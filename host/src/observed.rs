@@ -186,7 +186,7 @@ pub fn observe_first(
             observe(configured, RunInput::Site(&first), facts, content)
         }
         RunInput::Plan(plan) => {
-            let first = plan.changes().iter().take(objects).copied().collect();
+            let first = plan.changes().take(objects).collect();
             observe(configured, RunInput::Plan(&PlanReview::new(first, plan.totals().to_vec())), facts, content)
         }
     }

@@ -2,7 +2,7 @@
 
 use tidegate_core::config::PluginMode;
 use tidegate_core::content::ContentReader;
-use tidegate_core::plan_review::{Judgement, PlanReview, Verdict};
+use tidegate_core::plan_review::{Judgement, PlanReview, ReviewedChange, Verdict};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
@@ -83,8 +83,10 @@ fn call_plugin(
         instance.call("policy.begin", |plugin, store| plugin.tidegate_plugin_policy().call_begin(store, run, totals))
     })?
     .map_err(reported_failure)?;
-    for batch in review.changes().chunks(limits.batch) {
-        let reviewed = with_changes(batch, |batch| {
+    let mut changes = review.changes();
+    while changes.len() > 0 {
+        let batch: Vec<ReviewedChange<'_>> = changes.by_ref().take(limits.batch).collect();
+        let reviewed = with_changes(&batch, |batch| {
             instance.call("policy.review", |plugin, store| plugin.tidegate_plugin_policy().call_review(store, batch))
         })?
         .map_err(reported_failure)?;

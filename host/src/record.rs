@@ -183,7 +183,7 @@ pub fn record(
         }
         RunInput::Plan(review) => {
             lines.push(RecordLine::Totals(review.totals().to_vec()));
-            lines.extend(review.changes().iter().map(|change| RecordLine::Change(RecordedChange::of(change))));
+            lines.extend(review.changes().map(|change| RecordLine::Change(RecordedChange::of(&change))));
         }
     }
     lines.extend(recording.finish().into_iter().map(RecordLine::Read));

@@ -1,39 +1,39 @@
 //! The rule of approval: a plan is approved if at least one policy reviewed it and every policy allowed it.
 
-use crate::desired::{DesiredBody, DesiredSite};
+use crate::desired::DesiredSite;
 use crate::edge::shown_key;
-use crate::plan::{Action, ChangeReason, Operation, Plan};
-use crate::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Verdict};
+use crate::plan::{Action, Plan};
+use crate::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedItem, Verdict};
 
 /// A plan as policies see it: every operation, and every key that is kept.
 #[must_use]
 pub fn review<'a>(plan: &'a Plan, desired: &'a DesiredSite) -> PlanReview<'a> {
     let changed = plan.operations.iter().filter_map(|operation| {
-        let headers = match &operation.action {
-            Action::Put { headers, .. } | Action::Headers { headers, .. } => Some(headers),
-            Action::Delete { .. } => None,
-        };
+        let is_delete = matches!(operation.action, Action::Delete { .. });
         let key = operation.key.as_str();
-        let shown = shown_key(desired, key).filter(|shown| *shown == key || headers.is_some())?;
-        let body = desired.get(key).map(|entry| &entry.body);
-        let (redirect, source) = (body.and_then(DesiredBody::redirect), body.and_then(DesiredBody::source));
-        let (kind, size, reason) = (kind(operation), operation.size(), operation.reason.as_str());
-        Some(ReviewedChange { key: shown, kind, size, redirect, headers, reason, source })
+        let shown = shown_key(desired, key)?;
+        let entry = desired.get(key);
+        match shown == key {
+            true => Some(ReviewedItem::Operation(operation, entry)),
+            false if is_delete => None,
+            false => Some(other(shown, ReviewedChange::of_operation(operation, entry))),
+        }
     });
     let kept = plan.kept(desired).filter_map(|entry| {
-        let key = shown_key(desired, entry.key.as_str())?;
-        Some(ReviewedChange { key, ..ReviewedChange::of_entry(entry, ReviewedKind::Keep, "unchanged") })
+        let shown = shown_key(desired, entry.key.as_str())?;
+        Some(match shown == entry.key.as_str() {
+            true => ReviewedItem::Kept(entry),
+            false => other(shown, ReviewedChange::of_kept(entry)),
+        })
     });
-    PlanReview::new(changed.chain(kept).collect(), plan.totals.named())
+    let mut items = Vec::with_capacity(plan.operations.len().max(desired.entries().len()));
+    items.extend(changed.chain(kept));
+    PlanReview::of_items(items, plan.totals.named())
 }
 
-fn kind(operation: &Operation) -> ReviewedKind {
-    match (&operation.action, operation.reason) {
-        (Action::Put { .. }, ChangeReason::New) => ReviewedKind::Create,
-        (Action::Put { .. }, _) => ReviewedKind::Update,
-        (Action::Headers { .. }, _) => ReviewedKind::Headers,
-        (Action::Delete { .. }, _) => ReviewedKind::Delete,
-    }
+/// A change that people see under another key.
+fn other<'a>(key: &'a str, change: ReviewedChange<'a>) -> ReviewedItem<'a> {
+    ReviewedItem::Other(Box::new(ReviewedChange { key, ..change }))
 }
 
 /// A plan that may be executed. Only [`decide`] makes one.

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::PluginMode;
-use crate::desired::DesiredEntry;
+use crate::desired::{DesiredBody, DesiredEntry};
 use crate::finding::Finding;
 use crate::headers::ObjectHeaders;
 use crate::key::Key;
+use crate::plan::{Action, ChangeReason, Operation};
 use crate::plugin_failure::PluginFailure;
 use crate::plugin_usage::PluginUsage;
 use crate::redirect::RedirectTarget;
@@ -62,27 +63,85 @@ impl<'a> ReviewedChange<'a> {
             source: entry.body.source(),
         }
     }
+
+    /// What an operation does, with the entry that it writes.
+    pub(crate) fn of_operation(operation: &'a Operation, entry: Option<&'a DesiredEntry>) -> Self {
+        let (kind, headers) = match (&operation.action, operation.reason) {
+            (Action::Put { headers, .. }, ChangeReason::New) => (ReviewedKind::Create, Some(headers)),
+            (Action::Put { headers, .. }, _) => (ReviewedKind::Update, Some(headers)),
+            (Action::Headers { headers, .. }, _) => (ReviewedKind::Headers, Some(headers)),
+            (Action::Delete { .. }, _) => (ReviewedKind::Delete, None),
+        };
+        let body = entry.map(|entry| &entry.body);
+        Self {
+            key: operation.key.as_str(),
+            kind,
+            size: operation.size(),
+            redirect: body.and_then(DesiredBody::redirect),
+            headers,
+            reason: operation.reason.as_str(),
+            source: body.and_then(DesiredBody::source),
+        }
+    }
+
+    /// An entry that is kept.
+    pub(crate) fn of_kept(entry: &'a DesiredEntry) -> Self {
+        Self::of_entry(entry, ReviewedKind::Keep, "unchanged")
+    }
 }
 
 /// A plan as policies see it.
 #[derive(Debug, Clone)]
 pub struct PlanReview<'a> {
-    changes: Vec<ReviewedChange<'a>>,
+    /// Sorted by key.
+    changes: Vec<ReviewedItem<'a>>,
     totals: Vec<(String, u64)>,
+}
+
+/// What a change is made of when a policy sees it: a large plan has millions of them.
+#[derive(Debug, Clone)]
+pub(crate) enum ReviewedItem<'a> {
+    /// An operation, with the entry that it writes.
+    Operation(&'a Operation, Option<&'a DesiredEntry>),
+    /// An entry that is kept.
+    Kept(&'a DesiredEntry),
+    /// Anything else, such as an object in the folder of a release.
+    Other(Box<ReviewedChange<'a>>),
+}
+
+impl<'a> ReviewedItem<'a> {
+    fn key(&self) -> &'a str {
+        match self {
+            Self::Operation(operation, _) => operation.key.as_str(),
+            Self::Kept(entry) => entry.key.as_str(),
+            Self::Other(change) => change.key,
+        }
+    }
+
+    fn change(&self) -> ReviewedChange<'a> {
+        match self {
+            Self::Operation(operation, entry) => ReviewedChange::of_operation(operation, *entry),
+            Self::Kept(entry) => ReviewedChange::of_kept(entry),
+            Self::Other(change) => **change,
+        }
+    }
 }
 
 impl<'a> PlanReview<'a> {
     /// Takes every key of a plan, in any order, and its totals by name.
     #[must_use]
-    pub fn new(mut changes: Vec<ReviewedChange<'a>>, totals: Vec<(String, u64)>) -> Self {
-        changes.sort_by(|a, b| a.key.cmp(b.key));
+    pub fn new(changes: Vec<ReviewedChange<'a>>, totals: Vec<(String, u64)>) -> Self {
+        Self::of_items(changes.into_iter().map(|change| ReviewedItem::Other(Box::new(change))).collect(), totals)
+    }
+
+    pub(crate) fn of_items(mut changes: Vec<ReviewedItem<'a>>, totals: Vec<(String, u64)>) -> Self {
+        changes.sort_by(|a, b| a.key().cmp(b.key()));
         Self { changes, totals }
     }
 
     /// Every key, sorted.
-    #[must_use]
-    pub fn changes(&self) -> &[ReviewedChange<'a>] {
-        &self.changes
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = ReviewedChange<'a>> {
+        self.changes.iter().map(ReviewedItem::change)
     }
 
     /// Totals by name.
@@ -94,8 +153,8 @@ impl<'a> PlanReview<'a> {
     /// The object of the artifact for a key, with its size; `None` for redirects and deletions.
     #[must_use]
     pub fn source(&self, key: &str) -> Option<(&'a Key, u64)> {
-        let at = self.changes.binary_search_by(|change| change.key.cmp(key)).ok()?;
-        let change = self.changes.get(at)?;
+        let at = self.changes.binary_search_by(|change| change.key().cmp(key)).ok()?;
+        let change = self.changes.get(at)?.change();
         Some((change.source?, change.size))
     }
 }
