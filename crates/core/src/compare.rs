@@ -30,6 +30,17 @@ pub(crate) enum EntryComparison {
     Headers(Vec<HeaderDifference>, PreservedAttributes),
 }
 
+impl EntryComparison {
+    /// Whether the entry equals the object in content and headers, as far as both are known.
+    pub(crate) fn sameness(&self) -> Sameness {
+        match self {
+            Self::Same => Sameness::Same,
+            Self::Put(ChangeReason::ContentUnknown) => Sameness::Unknown,
+            Self::Put(_) | Self::Headers(..) => Sameness::Different,
+        }
+    }
+}
+
 /// Compares an entry with the object that the site has under its key. `observed` is what a HEAD or the manifest shows of
 /// the object.
 pub(crate) fn compare_entry(
@@ -75,15 +86,6 @@ pub(crate) fn compare_entry(
                 EntryComparison::Headers(differences, observed.attributes.clone())
             }
         }
-    }
-}
-
-/// Whether an entry equals an object in content and headers, as far as both are known.
-pub(crate) fn sameness(entry: &DesiredEntry, object: &ListedObject, observed: &ObservedObject) -> Sameness {
-    match compare_entry(entry, object, Some(observed), Comparison::Whole) {
-        EntryComparison::Same => Sameness::Same,
-        EntryComparison::Put(ChangeReason::ContentUnknown) => Sameness::Unknown,
-        EntryComparison::Put(_) | EntryComparison::Headers(..) => Sameness::Different,
     }
 }
 

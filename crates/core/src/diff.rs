@@ -134,7 +134,8 @@ fn common_keys<'a>(
     site: &'a SiteState,
 ) -> impl Iterator<Item = (&'a DesiredEntry, &'a ListedObject)> {
     let mut listed = site.objects().iter().peekable();
-    desired.entries().iter().enumerate().filter(|(at, _)| !site.is_proven(*at)).filter_map(move |(_, entry)| {
+    let is_open = |at: usize| !site.is_proven(at) && site.replaced(at).is_none();
+    desired.entries().iter().enumerate().filter(move |(at, _)| is_open(*at)).filter_map(move |(_, entry)| {
         while listed.next_if(|object| object.key.as_str() < entry.key.as_str()).is_some() {}
         listed.next_if(|object| object.key.as_str() == entry.key.as_str()).map(|object| (entry, object))
     })
@@ -187,7 +188,11 @@ pub fn differences<'a>(desired: &DesiredSite, site: &'a SiteState, comparison: C
             changes.keep(entry, is_shown);
             continue;
         }
-        match object.map(|object| (object, compare_entry(entry, object, site.observed(&object.key), comparison))) {
+        let compared = object.map(|object| match site.replaced(at) {
+            Some(reason) => (object, EntryComparison::Put(reason)),
+            None => (object, compare_entry(entry, object, site.observed(&object.key), comparison)),
+        });
+        match compared {
             None => {
                 let copied = renames.find(entry).or_else(|| folder_copy(entry, site));
                 changes.put(entry, ChangeReason::New, copied, None, is_shown);

@@ -9,14 +9,14 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::artifact::Fingerprint;
-use crate::compare::sameness;
+use crate::compare::{Comparison, EntryComparison, compare_entry};
 use crate::desired::DesiredSite;
 use crate::headers::{HeaderPool, ObjectHeaders};
 use crate::identity::Sameness;
 use crate::key::StoredKey;
 use crate::listing::{ListedObject, Listing, ObservedObject};
 use crate::manifest::{ManifestRecord, RecordState};
-use crate::plan::{Action, Operation, is_page};
+use crate::plan::{Action, ChangeReason, Operation, is_page};
 use crate::release::id::ReleaseId;
 
 mod fingerprint;
@@ -38,10 +38,10 @@ struct UnprovenObjects {
     objects: Vec<ListedObject>,
     /// Their content and headers, from a HEAD request or the manifest.
     observed: BTreeMap<StoredKey, ObservedObject>,
-    /// For each desired entry: what proves that the site has it.
+    /// For each desired entry: what is proven about it without a request.
     proven: Vec<Proof>,
-    /// Those of them that earlier releases wrote.
-    released: BTreeMap<StoredKey, ReleasedObject>,
+    /// Those of them that earlier releases wrote, in the same order.
+    released: Vec<(StoredKey, ReleasedObject)>,
     /// Headers of unproven objects that are as the manifest says: those of the copies in visitors' caches. Only objects with
     /// user metadata are here.
     cached_headers: BTreeMap<StoredKey, ObjectHeaders>,
@@ -55,15 +55,18 @@ struct UnprovenObjects {
     expired: u64,
 }
 
-/// What proves that the site has a desired entry.
+/// What is proven about a desired entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Proof {
+    /// Nothing.
     #[default]
     None,
-    /// The manifest of the live release. The object is only counted.
+    /// The manifest of the live release says that the site has it. The object is only counted.
     Manifest,
-    /// What an unfinished run wrote. The object is among those that the manifest does not prove.
+    /// An unfinished run wrote it. The object is among those that the manifest does not prove.
     Result,
+    /// The manifest says that the site has another object, which a put replaces: nothing else has to be known of it.
+    Replaced(ChangeReason),
 }
 
 /// An object that Tidegate wrote for a release.
@@ -156,13 +159,19 @@ impl<'a> SiteMerge<'a> {
             self.at += 1;
         }
         let entry = entries.get(self.at).filter(|entry| entry.key.as_str() == key.as_str());
+        // The object shares the text of the entry: a plan can replace every object.
+        let key = entry.map_or(key, |entry| entry.key.stored());
+        let listed = listed.map(|listed| ListedObject { key: key.clone(), ..listed });
         let intact = listed.as_ref().zip(record).is_some_and(|(l, r)| l.etag == r.etag && l.size == r.size);
         if record.is_some() && !intact && self.inputs.unfinished.write(&key).is_none() {
             let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
-        let observed = record.filter(|_| entry.is_some()).map(ManifestRecord::observed).unwrap_or_default();
-        let sameness = entry.zip(record).map(|(entry, record)| sameness(entry, &record.listed(), &observed));
+        let mut observed = record.filter(|_| entry.is_some()).map(ManifestRecord::observed).unwrap_or_default();
+        let compared = entry
+            .zip(record)
+            .map(|(entry, record)| compare_entry(entry, &record.listed(), Some(&observed), Comparison::Whole));
+        let sameness = compared.as_ref().map(EntryComparison::sameness);
         let live = record.is_some_and(|record| record.state == RecordState::Live);
         // Bytes that are as the manifest says do not prove headers, if an unfinished run may have replaced those.
         let unfinished = self.inputs.unfinished;
@@ -193,16 +202,23 @@ impl<'a> SiteMerge<'a> {
                 self.prove(Proof::Manifest);
                 return;
             }
-            // An object that is not desired is not compared.
-            if entry.is_some() {
-                self.site.observed.insert(key.clone(), observed);
+            match compared {
+                Some(EntryComparison::Put(reason)) if sameness == Some(Sameness::Different) => {
+                    self.prove(Proof::Replaced(reason));
+                }
+                Some(_) => {
+                    self.pool.share(&mut observed.headers);
+                    self.site.observed.insert(key.clone(), observed);
+                }
+                // An object that is not desired is not compared.
+                None => {}
             }
         }
         if let Some(record) = record.filter(|_| intact) {
             self.remember_headers(record);
         }
         if let Some(released) = self.released(&key, record, intact) {
-            self.site.released.insert(key, released);
+            self.site.released.push((key, released));
         }
         self.site.objects.push(listed);
     }
@@ -294,13 +310,22 @@ impl SiteState {
     /// Whether the site is proven to have the desired entry with this index.
     #[must_use]
     pub fn is_proven(&self, at: usize) -> bool {
-        self.proof(at) != Proof::None
+        matches!(self.proof(at), Proof::Manifest | Proof::Result)
     }
 
     /// Whether the manifest is that proof.
     #[must_use]
     pub fn is_in_manifest(&self, at: usize) -> bool {
         self.proof(at) == Proof::Manifest
+    }
+
+    /// Why a put replaces the object of the desired entry with this index, if the manifest decides that.
+    #[must_use]
+    pub fn replaced(&self, at: usize) -> Option<ChangeReason> {
+        match self.proof(at) {
+            Proof::Replaced(reason) => Some(reason),
+            Proof::None | Proof::Manifest | Proof::Result => None,
+        }
     }
 
     fn proof(&self, at: usize) -> Proof {
@@ -310,7 +335,9 @@ impl SiteState {
     /// What earlier releases say of an unproven object. `None` if Tidegate did not write it.
     #[must_use]
     pub fn released(&self, key: &StoredKey) -> Option<ReleasedObject> {
-        self.unproven.released.get(key).copied()
+        let released = &self.unproven.released;
+        let at = released.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+        released.get(at).map(|(_, object)| *object)
     }
 
     /// Whether `operations` make a release with other content than the live one. They do not if they only repair it or
