@@ -49,7 +49,7 @@ staged = "{staged}"
 publish-on-upload = false
 target = "s3://site/{site}/"
 role = "arn:aws:iam::000000000000:role/{name}-site"
-lease-seconds = 10
+lease-seconds = {lease}
 """
 
 
@@ -102,13 +102,13 @@ class Account:
 class Publisher:
     """What publishes: one process, or a state machine with some workers, which is installed."""
 
-    def __init__(self, account, workers, rounds, shard):
+    def __init__(self, account, workers, rounds, shard, lease):
         self.workers = workers
         self.name = "tidegate-one" if workers is None else f"tidegate-{workers}"
         self.title = ONE if workers is None else f"state machine, {workers} worker{'s' if workers > 1 else ''}"
         self.sites = [f"{self.name}-{number}" for number in range(rounds)]
         self.configuration = account.scratch / f"{self.name}.toml"
-        sites = (SITE.format(site=site, staged=STAGED, name=self.name) for site in self.sites)
+        sites = (SITE.format(site=site, staged=STAGED, name=self.name, lease=lease) for site in self.sites)
         self.configuration.write_text(
             FUNCTION.format(name=self.name, workers=workers or 1, shard=shard) + "".join(sites)
         )
@@ -196,7 +196,8 @@ def run(scratch, options):
         source = stage(account, objects)
         if len(source) != objects:
             raise RunError(f"{len(source)} objects are staged, not {objects}")
-        publishers = [Publisher(account, number, rounds, shard) for number in (None, *options.workers)]
+        lease = options.lease_seconds
+        publishers = [Publisher(account, number, rounds, shard, lease) for number in (None, *options.workers)]
         for publisher in publishers[1:]:
             publisher.install(account, options.bootstrap)
         before, runs = cpu_seconds(account), []

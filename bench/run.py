@@ -62,6 +62,7 @@ def main():
     parser.add_argument("--only", choices=["tools", "releases", "function", "large", "languages"], help="one part; all if absent")
     parser.add_argument("--objects", type=int, default=5_000, help="objects of the part `large`")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8], help="workers of the part `large`")
+    parser.add_argument("--lease-seconds", type=int, default=10, help="the lease of sites of the part `large`")
     parser.add_argument("--dev", action="store_true", help="measure the part `large` with unoptimized binaries")
     options = parser.parse_args()
     if options.dev and options.only != "large":
@@ -116,7 +117,8 @@ def command(options):
     """The command that repeats the part `large`."""
     workers = " ".join(str(number) for number in options.workers)
     dev = " --dev" if options.dev else ""
-    return f"scripts/bench --only large --rounds {options.rounds} --objects {options.objects} --workers {workers}{dev}"
+    lease = f" --lease-seconds {options.lease_seconds}"
+    return f"scripts/bench --only large --rounds {options.rounds} --objects {options.objects} --workers {workers}{lease}{dev}"
 
 
 def write_figures(options, name, figures, text):
