@@ -63,7 +63,7 @@ fn transformed(engine: &Engine, chain: &[(&str, Value)]) -> TransformedArtifact 
     let chain: Vec<ConfiguredPlugin> =
         chain.iter().map(|(name, settings)| configured(engine, name, settings)).collect();
     let files = build();
-    transform(&chain, &files.artifact(), &facts(), &files, Trace::On).unwrap_or_else(|failure| panic!("{failure}"))
+    transform(&chain, files.artifact(), &facts(), &files, Trace::On).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_large_site_gets_a_redirect_for_each_page() {
         Files((0..PAGES).map(|at| (format!("section-{:03}/page-{at:06}.html", at / 400), Vec::new())).collect());
     let rewrite =
         configured(&engine(1_000), "rewrite", &json!({"clean-urls": "html-to-directory", "clean-urls-links": false}));
-    let transformed = transform(&[rewrite], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
+    let transformed = transform(&[rewrite], files.artifact(), &facts(), &files, Trace::Off).unwrap();
     assert_eq!(transformed.desired.entries().len(), 2 * PAGES);
 }
 

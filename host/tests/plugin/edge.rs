@@ -15,7 +15,7 @@ use crate::support::{
 fn run_with_edge(plugins: &[ConfiguredPlugin]) -> Result<TransformedArtifact, PluginFailure> {
     let (files, mut facts) = (site(), facts());
     facts.attributes.insert(EDGE_REDIRECTS.to_owned(), "netlify".to_owned());
-    transform(plugins, &files.artifact(), &facts, &files, Trace::Off)
+    transform(plugins, files.artifact(), &facts, &files, Trace::Off)
 }
 
 /// The failure of one plugin. Afterwards, the same engine still runs it.
@@ -172,7 +172,7 @@ fn long_files_with_rules_fit_in_the_budget_of_a_small_site() {
     for dialect in ["netlify", "cloudflare"] {
         let mut facts = facts();
         facts.attributes.insert(EDGE_REDIRECTS.to_owned(), dialect.to_owned());
-        let transformed = transform(&plugins, &files.artifact(), &facts, &files, Trace::Off).unwrap();
+        let transformed = transform(&plugins, files.artifact(), &facts, &files, Trace::Off).unwrap();
         assert_eq!((transformed.edge.redirects.len(), transformed.edge.headers.len()), (3_000, 1_000), "{dialect}");
         for usage in &transformed.usage {
             println!(

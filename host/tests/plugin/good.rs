@@ -27,7 +27,7 @@ fn logged(transformed: &tidegate_host::sync::TransformedArtifact, plugin: usize)
 #[test]
 fn no_plugins_publish_the_artifact_unchanged() {
     let files = site();
-    let transformed = transform(&[], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
+    let transformed = transform(&[], files.artifact(), &facts(), &files, Trace::Off).unwrap();
     assert_eq!(transformed.desired, DesiredSite::unshaped(&files.artifact()));
     assert!(transformed.findings.is_empty() && transformed.usage.is_empty());
 }
@@ -39,7 +39,7 @@ fn the_next_plugin_sees_edited_entries() {
     let files = site();
     let chain =
         [configure(&guest, "everything@decide"), configure(&guest, "extra@finish"), configure(&guest, "see@decide")];
-    let transformed = transform(&chain, &files.artifact(), &facts(), &files, Trace::On).unwrap();
+    let transformed = transform(&chain, files.artifact(), &facts(), &files, Trace::On).unwrap();
     assert_eq!(keys(&transformed.desired), ["a/old", "index.html", "old.html", "z/é.txt"]);
     let renamed = transformed.desired.get("z/é.txt").unwrap();
     assert!(matches!(&renamed.body, DesiredBody::Object { source, size: 5, .. } if source.as_str() == "b.txt"));
@@ -89,7 +89,7 @@ fn keys_can_be_swapped_and_objects_excluded() {
     assert!(matches!(&swapped.get("b.txt").unwrap().body, DesiredBody::Object { size: 13, .. }));
     assert!(matches!(&swapped.get("index.html").unwrap().body, DesiredBody::Object { size: 5, .. }));
     let files = site();
-    let transformed = transform(&[configure(&guest, "exclude@decide")], &files.artifact(), &facts(), &files, Trace::On)
+    let transformed = transform(&[configure(&guest, "exclude@decide")], files.artifact(), &facts(), &files, Trace::On)
         .unwrap()
         .desired;
     assert_eq!(keys(&transformed), ["index.html"]);
@@ -130,14 +130,9 @@ fn answers_do_not_depend_on_batches() {
     let files = Files(files.into_iter().map(|(key, body)| (key, body.into_bytes())).collect());
     let seen = |batch: usize| {
         let engine = Engine::with_limits(&Limits { batch, ..Limits::default() }).unwrap();
-        let transformed = transform(
-            &[configure(&sync_guest(&engine), "see@decide")],
-            &files.artifact(),
-            &facts(),
-            &files,
-            Trace::Off,
-        )
-        .unwrap();
+        let transformed =
+            transform(&[configure(&sync_guest(&engine), "see@decide")], files.artifact(), &facts(), &files, Trace::Off)
+                .unwrap();
         (transformed.desired, transformed.usage[0].logs.clone())
     };
     let whole = seen(1_000);
@@ -147,14 +142,9 @@ fn answers_do_not_depend_on_batches() {
     }
     // In the last, short batch, index 0 is its only entry.
     let engine = Engine::with_limits(&Limits { batch: 24, ..Limits::default() }).unwrap();
-    let transformed = transform(
-        &[configure(&sync_guest(&engine), "exclude@decide")],
-        &files.artifact(),
-        &facts(),
-        &files,
-        Trace::Off,
-    )
-    .unwrap();
+    let transformed =
+        transform(&[configure(&sync_guest(&engine), "exclude@decide")], files.artifact(), &facts(), &files, Trace::Off)
+            .unwrap();
     let excluded: Vec<&str> = transformed.desired.excluded().iter().map(|excluded| excluded.source.as_str()).collect();
     assert_eq!(excluded, ["f00", "f24"]);
 }
@@ -176,7 +166,7 @@ impl ContentReader for UnavailableStorage {
 fn a_storage_failure_is_a_cloud_error() {
     let engine = engine();
     let chain = [configure(&sync_guest(&engine), "unread@begin")];
-    let failure = transform(&chain, &site().artifact(), &facts(), &UnavailableStorage, Trace::Off).unwrap_err();
+    let failure = transform(&chain, site().artifact(), &facts(), &UnavailableStorage, Trace::Off).unwrap_err();
     assert_eq!(failure.kind(), ErrorKind::Cloud);
     assert!(matches!(failure.cause(), FailureCause::Unread { .. }), "{failure}");
     assert!(failure.to_string().contains("the\\nbucket is gone"), "{failure}");
@@ -187,7 +177,7 @@ fn a_read_of_a_changed_object_fails() {
     let engine = engine();
     let other = Files::new(&[("b.txt", "bytes"), ("index.html", "short")]);
     let chain = [configure(&sync_guest(&engine), "unread@begin")];
-    let failure = transform(&chain, &site().artifact(), &facts(), &other, Trace::Off).unwrap_err();
+    let failure = transform(&chain, site().artifact(), &facts(), &other, Trace::Off).unwrap_err();
     assert!(failure.to_string().contains("changed while it was read"), "{failure}");
     assert_eq!(failure.kind(), ErrorKind::Cloud);
 }

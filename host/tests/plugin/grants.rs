@@ -147,7 +147,7 @@ fn a_policy_that_reads_beyond_its_grant_denies() {
 fn run_with_edge(plugin: ConfiguredPlugin) -> Result<TransformedArtifact, PluginFailure> {
     let (files, mut facts) = (site(), facts());
     facts.attributes.insert(EDGE_REDIRECTS.to_owned(), "netlify".to_owned());
-    transform(&[plugin], &files.artifact(), &facts, &files, Trace::Off)
+    transform(&[plugin], files.artifact(), &facts, &files, Trace::Off)
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::support::{configure, facts, judge, policy_guest, run, short, site, sy
 fn with_edge(plugins: &[tidegate_host::ConfiguredPlugin]) -> TransformedArtifact {
     let (files, mut facts) = (site(), facts());
     facts.attributes.insert(EDGE_REDIRECTS.to_owned(), "netlify".to_owned());
-    transform(plugins, &files.artifact(), &facts, &files, Trace::Off).unwrap()
+    transform(plugins, files.artifact(), &facts, &files, Trace::Off).unwrap()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_trace_has_what_an_observed_plugin_would_decide() {
     let engine = crate::support::engine();
     let observed = configure(&sync_guest(&engine), "everything@decide").with_mode(PluginMode::Observe);
     let files = site();
-    let traced = transform(&[observed], &files.artifact(), &facts(), &files, Trace::On).unwrap();
+    let traced = transform(&[observed], files.artifact(), &facts(), &files, Trace::On).unwrap();
     let entries = traced.desired.entries();
     assert_eq!(entries[0].key.as_str(), "b.txt");
     let [step] = entries[0].trail.as_slice() else { panic!("{entries:?}") };
@@ -106,7 +106,7 @@ fn a_failure_of_an_observed_plugin_is_a_finding() {
         // Another plugin follows, and sees what the first one saw.
         let plugins = [configure(&guest, act).with_mode(PluginMode::Observe), configure(&guest, "exclude@decide")];
         let files = site();
-        let transformed = transform(&plugins, &files.artifact(), &facts(), &files, Trace::Off).unwrap();
+        let transformed = transform(&plugins, files.artifact(), &facts(), &files, Trace::Off).unwrap();
         assert_eq!(transformed.desired, run(&plugins[1]).unwrap().desired, "{act}");
         let [finding] = transformed.findings.as_slice() else { panic!("{act}: {:?}", transformed.findings) };
         assert_eq!((finding.code.as_str(), finding.severity), ("observed-plugin-failed", Severity::Warning), "{act}");

@@ -74,7 +74,7 @@ fn a_package_for_this_machine_runs_the_bundled_plugins() {
     let exclude = load(&engine, directory.path(), bundled("exclude")).unwrap();
     let exclude = exclude.validate(&json!({ "globs": ["drafts/**"] })).unwrap();
     let files = Files::new(&[("drafts/x.html", "x"), ("index.html", "x")]);
-    let transformed = transform(&[exclude], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
+    let transformed = transform(&[exclude], files.artifact(), &facts(), &files, Trace::Off).unwrap();
     let published: Vec<&str> = transformed.desired.entries().iter().map(|entry| entry.key.as_str()).collect();
     assert_eq!(published, ["index.html"]);
 }

@@ -249,7 +249,7 @@ fn a_run_that_is_observed_decides_as_one_that_publishes() {
     for act in ["good", "everything@decide", "exclude@decide", "extra@finish", "swap@decide"] {
         let configured = configure(&guest, act);
         let published =
-            transform(std::slice::from_ref(&configured), &files.artifact(), &facts(), &files, Trace::On).unwrap();
+            transform(std::slice::from_ref(&configured), files.artifact(), &facts(), &files, Trace::On).unwrap();
         let desired = DesiredSite::unshaped(&files.artifact());
         let observed = observe(&configured, RunInput::Site(&desired), &facts(), &files);
         assert_eq!(observed.desired.as_ref(), Some(&published.desired), "{act}");

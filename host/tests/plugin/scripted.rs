@@ -25,7 +25,7 @@ fn facts_of(seed: u64) -> RunFacts {
 
 fn run(configured: &ConfiguredPlugin, seed: u64) -> Result<TransformedArtifact, PluginFailure> {
     let files = site();
-    transform(std::slice::from_ref(configured), &files.artifact(), &facts_of(seed), &files, Trace::On)
+    transform(std::slice::from_ref(configured), files.artifact(), &facts_of(seed), &files, Trace::On)
 }
 
 /// Without its times.

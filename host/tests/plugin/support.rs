@@ -116,7 +116,7 @@ pub(crate) fn facts() -> RunFacts {
 /// Runs one sync plugin over [`site`].
 pub(crate) fn run(configured: &ConfiguredPlugin) -> Result<TransformedArtifact, PluginFailure> {
     let files = site();
-    transform(std::slice::from_ref(configured), &files.artifact(), &facts(), &files, Trace::Off)
+    transform(std::slice::from_ref(configured), files.artifact(), &facts(), &files, Trace::Off)
 }
 
 /// Runs one policy over a plan that creates and deletes one object.
