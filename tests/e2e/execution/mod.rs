@@ -192,6 +192,22 @@ async fn a_failed_shard_stops_everything_after_its_phase_and_the_next_run_finish
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_execution_says_why_a_worker_could_not_begin() {
+    let machine = machine("auto").await;
+    upload(&machine, "builds/one.zip", &pages(LARGE, "one"), 1).await;
+    let (name, state) = machine.execution();
+    machine.function.world.inject_faults(|call| {
+        let is_shard = call.key.as_deref().is_some_and(|key| key.contains(".shards/") && key.ends_with(".gz"));
+        (is_shard && call.operation == "GetObject").then(|| InjectedFault::answer(403, "AccessDenied"))
+    });
+    let (last, _) = machine.run(&name, state, 1).await;
+    machine.function.world.stop_faults();
+    assert_eq!(last["next"], json!("failed"));
+    let why = last["error"]["Cause"].as_str().unwrap();
+    assert!(why.contains("of the phase `assets`") && why.contains("AccessDenied"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_throttled_shards_are_repeated() {
     let mut machine = machine("auto").await;
     machine.function.handler.publisher =

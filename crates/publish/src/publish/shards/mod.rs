@@ -103,6 +103,9 @@ pub struct ShardSummary {
     /// The first failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedOperation>,
+    /// Why the worker ended before it tried every operation, if something else than an operation failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl DistributedRun {
@@ -124,7 +127,10 @@ impl ShardSummary {
 impl fmt::Display for ShardSummary {
     /// What is not done, with the first failures.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shard, phase, failed, skipped, failures, .. } = self;
+        let Self { shard, phase, failed, skipped, failures, why, .. } = self;
+        if let Some(why) = why {
+            return write!(f, "shard {shard} of the phase `{phase}`: {why}");
+        }
         write!(f, "shard {shard} of the phase `{phase}`: {failed} operations failed, {skipped} were not tried")?;
         for FailedOperation { key, operation, why, .. } in failures.iter().take(SHOWN_FAILURES) {
             write!(f, "; {operation} `{}`: {why}", sanitize_name(key))?;

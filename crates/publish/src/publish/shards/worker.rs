@@ -48,16 +48,32 @@ pub(super) async fn execute(
     if index.plan.target != site.target || index.plan.objects != site.objects {
         return Err(ShardError::Reconfigured(site.name.to_string()).into());
     }
-    let lease = store.share_lease(&task.lease).await?;
-    let fence = lease.fence();
-    let work = Box::pin(write(publisher, site, &store, &index, shard, task, &fence));
-    let done = work.await?;
-    fence.check()?;
-    let summary = summary(task, shard, done);
+    let work = Box::pin(work(publisher, site, &store, &index, shard, task)).await;
+    let (summary, error) = match work {
+        Ok(done) => (summary(task, shard, done), None),
+        Err(error) => (ShardSummary { why: Some(error.to_string()), ..not_begun(task, shard) }, Some(error)),
+    };
     if !summary.is_done() {
+        // The state machine knows only that a shard failed.
         store.put_shard_failure(id, shard.number, &summary).await;
     }
-    Ok(summary)
+    error.map_or(Ok(summary), Err)
+}
+
+/// Carries out the shard while the lease holds.
+async fn work(
+    publisher: &Publisher,
+    site: &Site,
+    store: &StateStore,
+    index: &ShardIndex,
+    shard: &PlanShard,
+    task: &ShardTask,
+) -> Result<WriteCounts, PublishError> {
+    let lease = store.share_lease(&task.lease).await?;
+    let fence = lease.fence();
+    let done = Box::pin(write(publisher, site, store, index, shard, task, &fence)).await?;
+    fence.check()?;
+    Ok(done)
 }
 
 /// Carries out the shard, and stores its result if all of it succeeded.
@@ -108,7 +124,13 @@ fn summary(task: &ShardTask, shard: &PlanShard, done: WriteCounts) -> ShardSumma
         bytes: if left == 0 { shard.bytes } else { 0 },
         throttled: failed > 0 && done.failures.iter().all(|failure| failure.throttled),
         failures: done.failures.into_iter().take(MAX_FAILURES).collect(),
+        why: None,
     }
+}
+
+/// The summary of a shard of which nothing is known to be done.
+fn not_begun(task: &ShardTask, shard: &PlanShard) -> ShardSummary {
+    summary(task, shard, WriteCounts { skipped: shard.operations, ..WriteCounts::default() })
 }
 
 /// The request that the plan was made for, as far as a worker needs it.
