@@ -21,7 +21,7 @@ use crate::s3::S3;
 use crate::source::prefix::StagedPrefix;
 use crate::source::release::ReleaseSource;
 use crate::source::{OpenedSource, SourceReader};
-use crate::state::{Fence, StateStore};
+use crate::state::StateStore;
 
 /// Most failures in a summary.
 const MAX_FAILURES: usize = 10;
@@ -48,8 +48,7 @@ pub(super) async fn execute(
     if index.plan.target != site.target || index.plan.objects != site.objects {
         return Err(ShardError::Reconfigured(site.name.to_string()).into());
     }
-    let work = Box::pin(work(publisher, site, &store, &index, shard, task)).await;
-    let (summary, error) = match work {
+    let (summary, error) = match Box::pin(write(publisher, site, &store, &index, shard, task)).await {
         Ok(done) => (summary(task, shard, done), None),
         Err(error) => (ShardSummary { why: Some(error.to_string()), ..not_begun(task, shard) }, Some(error)),
     };
@@ -60,8 +59,8 @@ pub(super) async fn execute(
     error.map_or(Ok(summary), Err)
 }
 
-/// Carries out the shard while the lease holds.
-async fn work(
+/// Carries out the shard while the lease holds, and stores its result if all of it succeeded.
+async fn write(
     publisher: &Publisher,
     site: &Site,
     store: &StateStore,
@@ -71,28 +70,13 @@ async fn work(
 ) -> Result<WriteCounts, PublishError> {
     let lease = store.share_lease(&task.lease).await?;
     let fence = lease.fence();
-    let done = Box::pin(write(publisher, site, store, index, shard, task, &fence)).await?;
-    fence.check()?;
-    Ok(done)
-}
-
-/// Carries out the shard, and stores its result if all of it succeeded.
-async fn write(
-    publisher: &Publisher,
-    site: &Site,
-    store: &StateStore,
-    index: &ShardIndex,
-    shard: &PlanShard,
-    task: &ShardTask,
-    fence: &Fence,
-) -> Result<WriteCounts, PublishError> {
     let request = request(&index.plan);
     let run = Run { execution: Some(&task.lease.holder), publisher, request: &request, site };
     let ShardWork { plan, bodies } = ShardWork::new(index, shard, store.shard(task.release, shard).await?);
     let folder = common_folder(&site.target, shard.first.as_str(), shard.last.as_str());
     let connection = Box::pin(credentials::for_shard(run, &plan, &folder)).await?;
     let reader = Box::pin(reader(run, index, bodies)).await?;
-    let writer = execute::writer(run, &connection, &plan, &reader, Some(fence));
+    let writer = execute::writer(run, &connection, &plan, &reader, Some(&fence));
     let mut pace = WritePace::shared(writer.s3.throttles());
     let (mut done, mut written) = (WriteCounts::default(), WrittenObjects::new());
     match shard.phase {
@@ -108,6 +92,7 @@ async fn write(
         let lines: Vec<ResultLine> = written.into_iter().map(ResultLine::from).collect();
         fence.guard(store.put_shard_result(task.release, shard.number, &lines)).await??;
     }
+    fence.check()?;
     Ok(done)
 }
 
