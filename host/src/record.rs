@@ -233,7 +233,7 @@ impl RecordedEntry {
             DesiredBody::Object { source, size, identity } => Some(RecordedObject {
                 source: (source != key).then(|| source.clone()),
                 size: *size,
-                sha256: identity.get().sha256.map(hex::encode),
+                sha256: identity.sha256().map(hex::encode),
             }),
             DesiredBody::Redirect(_) => None,
         };

@@ -45,7 +45,7 @@ pub(super) fn with_entries<R>(batch: &[DesiredEntry], call: impl FnOnce(&[Entry<
             attributes.extend(entry.headers.metadata().map(|(name, value)| AttributeParam { name, value }));
             let before = digests.len();
             if let DesiredBody::Object { identity, .. } = &entry.body
-                && let Some(digest) = identity.get().sha256
+                && let Some(digest) = identity.sha256()
             {
                 let mut hex = [0; 64];
                 // It fails only for another length.

@@ -107,12 +107,6 @@ impl From<&Artifact> for DesiredSite {
 }
 
 impl DesiredSite {
-    /// The artifact unchanged, before any plugin.
-    #[must_use]
-    pub fn unshaped(artifact: &Artifact) -> Self {
-        artifact.clone().into()
-    }
-
     /// Sorts entries. Equal headers share their memory.
     ///
     /// # Errors

@@ -114,7 +114,7 @@ mod tests {
         };
         let items = files.iter().map(item).collect();
         let artifact = Artifact::new(items, Fingerprint("test".into()), ArtifactNames::Bucket).unwrap();
-        let desired = DesiredSite::unshaped(&artifact);
+        let desired = DesiredSite::from(&artifact);
         let (unfinished, mut pagination) = (UnfinishedRuns::default(), Pagination::default());
         let mut merge = SiteMerge::new(SiteMergeInputs {
             desired: &desired,

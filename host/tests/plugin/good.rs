@@ -28,7 +28,7 @@ fn logged(transformed: &tidegate_host::sync::TransformedArtifact, plugin: usize)
 fn no_plugins_publish_the_artifact_unchanged() {
     let files = site();
     let transformed = transform(&[], files.artifact(), &facts(), &files, Trace::Off).unwrap();
-    assert_eq!(transformed.desired, DesiredSite::unshaped(&files.artifact()));
+    assert_eq!(transformed.desired, DesiredSite::from(&files.artifact()));
     assert!(transformed.findings.is_empty() && transformed.usage.is_empty());
 }
 

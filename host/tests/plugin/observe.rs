@@ -20,7 +20,7 @@ fn with_edge(plugins: &[tidegate_host::ConfiguredPlugin]) -> TransformedArtifact
 fn decisions_of_an_observed_plugin_are_counted_and_not_applied() {
     let engine = crate::support::engine();
     let guest = sync_guest(&engine);
-    let untouched = DesiredSite::unshaped(&site().artifact());
+    let untouched = DesiredSite::from(&site().artifact());
     for act in ["everything@decide", "exclude@decide", "extra@finish", "edge-good@finish", "finding@finish", "good"] {
         let enforced = with_edge(&[configure(&guest, act)]);
         let observed = with_edge(&[configure(&guest, act).with_mode(PluginMode::Observe)]);

@@ -34,7 +34,7 @@ fn profile(guest: Crafted) -> (CollapsedStacks, u64) {
     let plugin = load(&engine, "crafted", &guest.component());
     let configured = configure(&plugin, "x");
     let files = site();
-    let desired = DesiredSite::unshaped(&files.artifact());
+    let desired = DesiredSite::from(&files.artifact());
     let run = || observe(&configured, RunInput::Site(&desired), &facts(), &files);
     let fuel = run().usage.fuel_used;
     let stacks = plugin.profiler().profile(|| {
@@ -91,7 +91,7 @@ fn the_fuel_of_reads_has_a_frame_of_its_own() {
     let guest = sync_guest(&engine);
     let configured = configure(&guest, "read-back@begin");
     let files = site();
-    let desired = DesiredSite::unshaped(&files.artifact());
+    let desired = DesiredSite::from(&files.artifact());
     let mut fuel = 0;
     let stacks = guest.profiler().profile(|| {
         fuel = observe(&configured, RunInput::Site(&desired), &facts(), &files).usage.fuel_used;
@@ -110,7 +110,7 @@ fn runs_that_differ_are_no_profile() {
     let plugin = load(&engine, "crafted", &WORK.component());
     let configured = configure(&plugin, "x");
     let files = site();
-    let sites = [DesiredSite::default(), DesiredSite::unshaped(&files.artifact())];
+    let sites = [DesiredSite::default(), DesiredSite::from(&files.artifact())];
     let mut runs = sites.iter();
     let stacks: Result<_, ProfileChanged> = plugin.profiler().profile(|| {
         let run = observe(&configured, RunInput::Site(runs.next().unwrap()), &facts(), &files);

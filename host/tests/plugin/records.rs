@@ -27,7 +27,7 @@ fn edge_facts() -> RunFacts {
 /// Records the hostile sync plugin over [`site`].
 fn recorded(plugin: &Plugin, act: &str) -> RecordedRun {
     let files = site();
-    let desired = DesiredSite::unshaped(&files.artifact());
+    let desired = DesiredSite::from(&files.artifact());
     record(&configure(plugin, act), &Value::from(act), RunInput::Site(&desired), &edge_facts(), &files).unwrap()
 }
 
@@ -123,7 +123,7 @@ fn bytes_and_errors_of_the_storage_are_replayed() {
     let guest = sync_guest(&engine);
     let mut files = site();
     files.0.insert("b.txt".to_owned(), vec![0xff, 0, b'a', 0x80]);
-    let desired = DesiredSite::unshaped(&files.artifact());
+    let desired = DesiredSite::from(&files.artifact());
     let files = OddFiles(files);
     for act in ["read-back@begin", "unread@begin"] {
         let RecordedRun { text, run } =
@@ -250,7 +250,7 @@ fn a_run_that_is_observed_decides_as_one_that_publishes() {
         let configured = configure(&guest, act);
         let published =
             transform(std::slice::from_ref(&configured), files.artifact(), &facts(), &files, Trace::On).unwrap();
-        let desired = DesiredSite::unshaped(&files.artifact());
+        let desired = DesiredSite::from(&files.artifact());
         let observed = observe(&configured, RunInput::Site(&desired), &facts(), &files);
         assert_eq!(observed.desired.as_ref(), Some(&published.desired), "{act}");
         assert_eq!(observed.usage.fuel_used, published.usage[0].fuel_used, "{act}");
@@ -262,7 +262,7 @@ fn a_run_that_is_observed_decides_as_one_that_publishes() {
 fn differences_show_what_decisions_change() {
     let engine = engine();
     let files = site();
-    let desired = DesiredSite::unshaped(&files.artifact());
+    let desired = DesiredSite::from(&files.artifact());
     let of = |act: &str| {
         let run = observe(&configure(&sync_guest(&engine), act), RunInput::Site(&desired), &facts(), &files);
         differences(&desired, &run.answers)

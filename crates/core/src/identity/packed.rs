@@ -31,6 +31,16 @@ impl PackedIdentity {
         }
     }
 
+    /// The SHA-256, without a copy of the other digests.
+    #[must_use]
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        match &self.0 {
+            KnownDigests::Sha256(sha256) => Some(*sha256),
+            KnownDigests::Other(identity) => identity.sha256,
+            KnownDigests::Nothing | KnownDigests::Md5(_) => None,
+        }
+    }
+
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -73,6 +83,7 @@ mod tests {
             };
             let packed = PackedIdentity::from(identity.clone());
             assert_eq!((packed.get(), packed.is_empty()), (identity.clone(), known == 0));
+            assert_eq!(packed.sha256(), identity.sha256);
             assert_eq!(serde_json::to_string(&packed).unwrap(), serde_json::to_string(&identity).unwrap());
         }
     }

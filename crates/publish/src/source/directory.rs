@@ -57,7 +57,8 @@ impl Directory {
             items.sort_by(|a, b| a.key.cmp(&b.key));
             let mut fingerprint = ListingFingerprint::default();
             for item in &items {
-                fingerprint.add(item.key.as_str(), item.size, &item.identity.get().sha256.unwrap_or_default());
+                let digest = item.identity.sha256();
+                fingerprint.add(item.key.as_str(), item.size, digest.as_ref().map_or(&[][..], |digest| digest));
             }
             let fingerprint = fingerprint.finish();
             let artifact = Artifact::new(items.clone(), Fingerprint(fingerprint.into()), ArtifactNames::Files)?;
@@ -242,7 +243,7 @@ impl FileChunks {
         if same && self.left == 0 {
             same = self.file.read(&mut [0]).map_err(failed)? == 0;
             self.identity = self.digester.take().map(BodyDigester::finish).unwrap_or_default();
-            same &= self.identity.sha256 == self.item.identity.get().sha256;
+            same &= self.identity.sha256 == self.item.identity.sha256();
         }
         if !same {
             self.digester = None;
