@@ -8,6 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_core::identity::sha256;
+use tidegate_core::lease::LeaseTerm;
 use tidegate_core::plan::shards::{PlanShard, ResultLine, ShardIndex, ShardLine, ShardList, ShardListItem, ShardPhase};
 use tidegate_core::release::{FORMAT, ReleaseId};
 use tidegate_core::site_state::UnfinishedRuns;
@@ -94,10 +95,24 @@ impl StateStore {
         self.put_new(&self.key(&document.name(id)), bytes).await.map(drop)
     }
 
-    /// Stores what a worker could not do of a shard. It is for people, so a failure is only a warning.
-    pub(crate) async fn put_shard_failure(&self, id: ReleaseId, number: u32, failure: &impl Serialize) {
-        let key = self.key(&ReleaseFile::ShardFailure(number).name(id));
-        if let Err(error) = self.write(&key, failure, PutCondition::Always).await {
+    /// Stores what a worker could not do of a shard, unless its execution has lost the lease: nobody reads it then, and the
+    /// run that took the lease may have removed what the state had of this one. It is for people, so a failure is only a
+    /// warning.
+    pub(crate) async fn put_shard_failure(
+        &self,
+        id: ReleaseId,
+        number: u32,
+        term: &LeaseTerm,
+        failure: &impl Serialize,
+    ) {
+        let stored = async {
+            if self.stored_lease().await?.is_some_and(|(lease, _)| lease.is_of(term)) {
+                self.write(&self.key(&ReleaseFile::ShardFailure(number).name(id)), failure, PutCondition::Always)
+                    .await?;
+            }
+            Ok::<_, StateError>(())
+        };
+        if let Err(error) = stored.await {
             tracing::warn!(%error, "cannot store what failed in the shard");
         }
     }
@@ -130,10 +145,7 @@ impl StateStore {
     ) -> Result<(), StateError> {
         let Some(ShardIndex { plan, shards, .. }) = self.shard_index(id).await? else { return Ok(()) };
         unfinished.begin(id);
-        let results = files
-            .iter()
-            .filter_map(|file| if let ReleaseFile::ShardResult(number) = file { Some(*number) } else { None });
-        let results: BTreeSet<u32> = results.collect();
+        let results: BTreeSet<u32> = files.iter().filter_map(|file| file.shard_with_result()).collect();
         let read = |shard: PlanShard| {
             let (store, has_result) = (self.clone(), results.contains(&shard.number));
             // Boxed: the compiler cannot prove that deeper futures may move between threads.

@@ -65,6 +65,11 @@ pub enum ReleaseFile {
 }
 
 impl ReleaseFile {
+    /// The shard whose result this is; nothing for other files.
+    pub(super) fn shard_with_result(self) -> Option<u32> {
+        if let Self::ShardResult(number) = self { Some(number) } else { None }
+    }
+
     /// Its name within the state.
     pub(super) fn name(self, id: ReleaseId) -> String {
         let suffix = match self {

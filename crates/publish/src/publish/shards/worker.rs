@@ -54,7 +54,7 @@ pub(super) async fn execute(
     };
     if !summary.is_done() {
         // The state machine knows only that a shard failed.
-        store.put_shard_failure(id, shard.number, &summary).await;
+        store.put_shard_failure(id, shard.number, &task.lease, &summary).await;
     }
     error.map_or(Ok(summary), Err)
 }
