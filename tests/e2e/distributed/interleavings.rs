@@ -38,8 +38,7 @@ impl Participant {
         Self::of(world, true, |publisher| async move {
             let ended = publisher.finish_distributed(&execution(), &request, &site, Approval::Policies, |_| ()).await;
             let report = ended.unwrap();
-            // It fails if a worker has replaced what it was about to archive, after it made its plan.
-            assert!(matches!(report.outcome, Outcome::Live | Outcome::Failed), "{report}");
+            assert_eq!(report.outcome, Outcome::Live, "{report}");
         })
     }
 

@@ -80,7 +80,14 @@ enum Checked {
 }
 
 async fn check_precedence(run: Run<'_>, store: &StateStore, lease: &LeaseGuard) -> Result<Checked, PublishError> {
-    let history = store.history().await?;
+    let mut history = store.history().await?;
+    // What workers of its execution still write must be on the site before this run lists it, and in their results before it
+    // reads those.
+    if lease.may_have_workers() && history.has_open_shards() {
+        drop(history);
+        lease.alone().await;
+        history = store.history().await?;
+    }
     let precedence =
         history.pointer.as_ref().map_or(Precedence::Publish, |(pointer, _)| pointer.precedence(run.request));
     let proceed = match precedence {

@@ -1,6 +1,6 @@
 //! What a run needs to know about earlier runs before it plans. Takes two requests if the last run finished.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::identity::ETag;
 use tidegate_core::release::{ReleaseId, ReleasePointer, Retention};
@@ -47,6 +47,14 @@ impl History {
     /// Whether a release has this file.
     pub fn has(&self, id: ReleaseId, file: ReleaseFile) -> bool {
         self.files.get(&id).is_some_and(|files| files.contains(&file))
+    }
+
+    /// Whether shards of an unfinished run have no result, so that workers may still carry them out.
+    pub fn has_open_shards(&self) -> bool {
+        self.unfinished.runs().iter().filter_map(|run| self.files.get(run)).any(|files| {
+            let done: BTreeSet<u32> = files.iter().filter_map(|file| file.shard_with_result()).collect();
+            files.iter().any(|file| matches!(file, ReleaseFile::Shard(number) if !done.contains(number)))
+        })
     }
 
     /// Files that `pointer` does not refer to: those of releases that are no longer kept, those of killed runs, and results

@@ -186,6 +186,11 @@ impl LeaseGuard {
         current(&self.lease).0.fence
     }
 
+    /// Whether workers of the execution may still write under the lease that this one took over.
+    pub fn may_have_workers(&self) -> bool {
+        Instant::now() < self.alone_from
+    }
+
     /// Waits until no worker of the execution can write any more under the lease that this one took over.
     pub async fn alone(&self) {
         sleep_until(self.alone_from).await;
@@ -228,7 +233,7 @@ impl LeaseGuard {
 
     /// Releases the lease. If that fails, the next run waits until it expires. So it does while workers may still write.
     pub async fn release(self) {
-        if Instant::now() < self.alone_from {
+        if self.may_have_workers() {
             return self.keep().await;
         }
         let Self { state, lease, renewal, .. } = self;
