@@ -23,7 +23,7 @@ mod fingerprint;
 mod unfinished;
 
 use unfinished::PlannedWrite;
-pub use unfinished::UnfinishedRuns;
+pub use unfinished::{KeyIndexError, UnfinishedRuns, UnfinishedRunsBuilder};
 
 /// The state of a site, from a complete listing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,128 +1,76 @@
 //! Runs that did not finish: what they planned to write, and what is known to be written. There can be millions of keys, so
-//! each has a few numbers.
+//! they are an automaton, and each has a few numbers.
 
-use std::collections::{BTreeMap, HashSet};
-use std::num::NonZeroU128;
-use std::sync::Arc;
-
+use fst::{IntoStreamer, Map, Streamer};
 use thin_vec::ThinVec;
 
-use super::fingerprint::{ObjectFingerprints, etag_digest};
+use super::fingerprint::ObjectFingerprints;
 use crate::artifact::Fingerprint;
-use crate::desired::DesiredEntry;
+use crate::desired::{DesiredEntry, DesiredSite};
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::listing::{ListedObject, PreservedAttributes};
-use crate::plan::shards::{ResultLine, ShardLine};
-use crate::plan::{Action, ArchiveCopy, ChangeReason, Operation, PlanLine, WritePhase};
 use crate::release::id::ReleaseId;
+
+mod builder;
+
+pub use builder::{KeyIndexError, UnfinishedRunsBuilder};
 
 /// What unfinished runs planned to write. Their objects are not drift.
 #[derive(Debug, Clone, Default)]
 pub struct UnfinishedRuns {
-    keys: BTreeMap<StoredKey, TouchedKey>,
+    /// Where the keys are in `touched`.
+    keys: Map<Vec<u8>>,
+    touched: Vec<TouchedKey>,
     runs: Vec<ReleaseId>,
     /// Attributes of written objects, which are almost always equal.
-    attributes: HashSet<Arc<PreservedAttributes>>,
+    attributes: Vec<PreservedAttributes>,
 }
 
-/// What unfinished runs planned for one key.
+/// What unfinished runs planned for one key: 48 bytes.
 #[derive(Debug, Clone, Default)]
 struct TouchedKey {
-    write: Option<PlannedWrite>,
-    archived: ThinVec<ETag>,
     /// What the last of them wrote, where its result says so.
-    written: Option<Box<WrittenKey>>,
+    written: ObjectFingerprints,
+    /// What a copy of that must preserve, by its number in [`UnfinishedRuns::attributes`].
+    attributes: u32,
+    last: LastOperation,
+    archived: ThinVec<ETag>,
+}
+
+/// The last operation of a key.
+#[derive(Debug, Clone, Copy, Default)]
+enum LastOperation {
+    /// The object was only archived.
+    #[default]
+    None,
+    Delete,
+    Write {
+        /// The number of its run.
+        run: u16,
+        page: bool,
+        /// Whether the object may have the same ETag afterwards.
+        keeps_etag: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlannedWrite {
     pub(super) run: ReleaseId,
     pub(super) page: bool,
-    /// Whether the object may have the same ETag afterwards.
     keeps_etag: bool,
 }
 
-/// An object that a run wrote.
-#[derive(Debug, Clone)]
-struct WrittenKey {
-    etag: NonZeroU128,
-    object: ObjectFingerprints,
-    attributes: Option<Arc<PreservedAttributes>>,
-}
-
 impl UnfinishedRuns {
-    /// Adds an unfinished run. The lines of its stored plan follow.
-    pub fn begin(&mut self, run: ReleaseId) {
-        self.runs.push(run);
-    }
-
-    /// Adds a line of the plan of the run that was added last.
-    pub fn add(&mut self, line: PlanLine) {
-        match line {
-            PlanLine::Operation(operation) => drop(self.add_operation(&operation)),
-            PlanLine::Archive(ArchiveCopy { key, etag, .. }) => {
-                let archived = &mut self.keys.entry(key).or_default().archived;
-                if !archived.contains(&etag) {
-                    // Almost always the only one.
-                    archived.reserve_exact(1);
-                    archived.push(etag);
-                }
-            }
-        }
-    }
-
-    /// Adds a shard of the plan of the run that was added last. `result` is what it wrote, if that is known, and `artifact`
-    /// the source of the run. Both are in the order of keys.
-    pub fn add_shard(&mut self, lines: Vec<ShardLine>, result: Vec<ResultLine>, artifact: &Fingerprint) {
-        let mut result = result.into_iter().peekable();
-        for ShardLine { work, source, .. } in lines {
-            let operation = match work {
-                PlanLine::Operation(operation) => operation,
-                copy @ PlanLine::Archive(_) => {
-                    self.add(copy);
-                    continue;
-                }
-            };
-            while result.next_if(|written| written.key < operation.key).is_some() {}
-            let written = result.next_if(|written| written.key == operation.key);
-            let object = ObjectFingerprints::of_operation(&operation, source.as_ref(), artifact);
-            let written = written.zip(object).map(|(ResultLine { etag, attributes, .. }, object)| {
-                Box::new(WrittenKey { etag: etag_digest(&etag), object, attributes: self.shared(attributes) })
-            });
-            self.add_operation(&operation).written = written;
-        }
-    }
-
-    /// Whatever an earlier run wrote under the key is not certain any more.
-    fn add_operation(&mut self, operation: &Operation) -> &mut TouchedKey {
-        let touched = self.keys.entry(operation.key.clone()).or_default();
-        touched.written = None;
-        if !matches!(operation.action, Action::Delete { .. })
-            && let Some(run) = self.runs.last()
-        {
-            use ChangeReason::{ContentUnknown, HeadersDiffer, RedirectDiffers};
-            let in_place = matches!(operation.reason, ContentUnknown | HeadersDiffer | RedirectDiffers);
-            let keeps_etag = in_place || touched.write.is_some_and(|before| before.keeps_etag);
-            touched.write = Some(PlannedWrite { run: *run, page: operation.phase() == WritePhase::Pages, keeps_etag });
-        }
-        touched
-    }
-
-    fn shared(&mut self, attributes: PreservedAttributes) -> Option<Arc<PreservedAttributes>> {
-        if attributes == PreservedAttributes::default() {
-            return None;
-        }
-        let known = self.attributes.get(&attributes).cloned();
-        Some(known.unwrap_or_else(|| {
-            let shared = Arc::new(attributes);
-            self.attributes.insert(Arc::clone(&shared));
-            shared
-        }))
+    fn get(&self, key: &StoredKey) -> Option<&TouchedKey> {
+        let at = self.keys.get(key.as_str())?;
+        self.touched.get(usize::try_from(at).ok()?)
     }
 
     pub(super) fn write(&self, key: &StoredKey) -> Option<PlannedWrite> {
-        self.keys.get(key)?.write
+        let LastOperation::Write { run, page, keeps_etag } = self.get(key)?.last else { return None };
+        let run = self.runs.get(usize::from(run)).copied()?;
+        Some(PlannedWrite { run, page, keeps_etag })
     }
 
     /// Whether a run may have replaced the headers of an object, or its redirect, without a new ETag.
@@ -132,19 +80,19 @@ impl UnfinishedRuns {
 
     /// Whether a run wrote this very object, and wrote what is desired.
     pub(super) fn wrote(&self, listed: &ListedObject, entry: &DesiredEntry, artifact: &Fingerprint) -> bool {
-        let written = self.keys.get(&listed.key).and_then(|key| key.written.as_ref());
-        written.is_some_and(|written| {
+        self.get(&listed.key).is_some_and(|key| {
+            // Without a result, nothing has to be digested.
             listed.size == entry.body.size()
-                && written.etag == etag_digest(&listed.etag)
-                && written.object.matches(&ObjectFingerprints::of_entry(entry, artifact))
+                && key.written.is_known()
+                && key.written.matches(&ObjectFingerprints::of_entry(entry, artifact).stored_as(&listed.etag))
         })
     }
 
     /// What a copy of a written object onto itself must preserve.
     #[must_use]
     pub fn attributes(&self, key: &StoredKey) -> PreservedAttributes {
-        let written = self.keys.get(key).and_then(|key| key.written.as_ref());
-        written.and_then(|written| written.attributes.as_deref()).cloned().unwrap_or_default()
+        let number = self.get(key).and_then(|key| usize::try_from(key.attributes).ok());
+        number.and_then(|number| self.attributes.get(number)).cloned().unwrap_or_default()
     }
 
     /// The runs.
@@ -153,19 +101,30 @@ impl UnfinishedRuns {
         &self.runs
     }
 
-    /// Keys whose objects may have changed, so that visitors may have seen another version than the live release.
-    pub fn touched(&self) -> impl Iterator<Item = &StoredKey> {
-        self.keys.keys()
+    /// Whether an object may have changed, so that visitors may have seen another version than the live release.
+    #[must_use]
+    pub fn is_touched(&self, key: &StoredKey) -> bool {
+        self.keys.contains_key(key.as_str())
     }
 
-    pub(super) fn is_touched(&self, key: &StoredKey) -> bool {
-        self.keys.contains_key(key)
+    /// Touched keys that are not desired. The others need no memory of their own.
+    #[must_use]
+    pub fn touched_without(&self, desired: &DesiredSite) -> Vec<String> {
+        let (mut keys, mut others) = (self.keys.keys().into_stream(), Vec::new());
+        while let Some(key) = keys.next() {
+            // Every key was text.
+            let key = String::from_utf8_lossy(key);
+            if desired.get(&key).is_none() {
+                others.push(key.into_owned());
+            }
+        }
+        others
     }
 
     /// Whether a run planned to archive this version of a key.
     #[must_use]
     pub fn archived(&self, key: &StoredKey, etag: &ETag) -> bool {
-        self.keys.get(key).is_some_and(|touched| touched.archived.contains(etag))
+        self.get(key).is_some_and(|touched| touched.archived.contains(etag))
     }
 }
 
@@ -176,7 +135,8 @@ mod tests {
     use crate::headers::{ObjectHeader, ObjectHeaders};
     use crate::identity::ContentIdentity;
     use crate::key::Key;
-    use crate::plan::PlannedBody;
+    use crate::plan::shards::{ResultLine, ShardLine};
+    use crate::plan::{Action, ChangeReason, Operation, PlanLine, PlannedBody};
 
     fn headers(kind: &str) -> ObjectHeaders {
         let mut headers = ObjectHeaders::default();
@@ -198,11 +158,15 @@ mod tests {
         ResultLine { key: StoredKey::new("a"), etag: ETag::new("e"), attributes }
     }
 
-    fn run(line: ShardLine, result: Vec<ResultLine>) -> UnfinishedRuns {
-        let mut unfinished = UnfinishedRuns::default();
+    fn begun(line: ShardLine, result: Vec<ResultLine>) -> UnfinishedRunsBuilder {
+        let mut unfinished = UnfinishedRunsBuilder::default();
         unfinished.begin("r1".parse().unwrap());
-        unfinished.add_shard(vec![line], result, &Fingerprint("zip".into()));
+        unfinished.add_shard(vec![line], result, &Fingerprint("zip".into())).unwrap();
         unfinished
+    }
+
+    fn run(line: ShardLine, result: Vec<ResultLine>) -> UnfinishedRuns {
+        begun(line, result).finish().unwrap()
     }
 
     fn entry(source: &str, identity: ContentIdentity, kind: &str) -> DesiredEntry {
@@ -230,9 +194,10 @@ mod tests {
         let without = run(put(ChangeReason::New, md5(1)), Vec::new());
         assert!(!without.wrote(&listed("e"), &entry("from", md5(1), css), &zip), "no result");
         // A later run may have written the key.
-        let mut later = unfinished.clone();
+        let mut later = begun(put(ChangeReason::New, md5(1)), vec![result()]);
         later.begin("r2".parse().unwrap());
-        later.add(put(ChangeReason::ContentDiffers, md5(1)).work);
+        later.add(put(ChangeReason::ContentDiffers, md5(1)).work).unwrap();
+        let later = later.finish().unwrap();
         assert!(!later.wrote(&listed("e"), &entry("from", md5(1), css), &zip));
     }
 

@@ -171,6 +171,7 @@ impl PublishError {
             | Self::NothingBefore(_) => ErrorKind::Configuration,
             Self::Plugin(failure) => failure.kind(),
             Self::Source(error) if error.is_artifact_error() => ErrorKind::Artifact,
+            Self::State(StateError::Json(_) | StateError::Index(_)) => ErrorKind::Bug,
             Self::Source(_)
             | Self::Inspect(_)
             | Self::Aws(_)

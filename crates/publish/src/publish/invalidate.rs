@@ -3,12 +3,9 @@
 //! The requests of a release are stored before it goes live. If a run dies before they are sent, the next run sends the
 //! very same requests: the same reference with the same items is one invalidation, so nothing is paid twice.
 
-use std::collections::BTreeSet;
-
 use tidegate_core::config::Site;
 use tidegate_core::edge::{is_shared_key, is_versioned};
 use tidegate_core::invalidation::{ChangedKeys, FREE_PATHS, InvalidationRequest, TaggedCopies, month};
-use tidegate_core::key::StoredKey;
 use tidegate_core::plan::Plan;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{Outcome, PublishReport};
@@ -28,16 +25,14 @@ use crate::state::PendingInvalidation;
 /// again, a CDN may have copies of any age.
 pub(super) async fn plan_requests(release: &ReleaseRun<'_>, connection: &Connection) -> Vec<InvalidationRequest> {
     let returns = release.basis.edge.as_ref().is_some_and(PlannedEdge::leaves_folder);
-    let shown = release.basis.desired.entries().iter().filter(|_| returns).map(|entry| entry.key.as_str());
-    let changed: BTreeSet<&str> = release
-        .plan()
-        .operations
-        .iter()
-        .map(|operation| operation.key.as_str())
-        .chain(release.history().unfinished.touched().map(StoredKey::as_str))
-        .chain(shown)
-        .collect();
-    let changed: Vec<&str> = changed.into_iter().collect();
+    let (desired, unfinished) = (&release.basis.desired, &release.history().unfinished);
+    let others = unfinished.touched_without(desired);
+    let shown = desired.entries().iter().filter(|entry| returns || unfinished.is_touched(&entry.key.stored()));
+    let planned = release.plan().operations.iter().map(|operation| operation.key.as_str());
+    let shown = shown.map(|entry| entry.key.as_str());
+    let mut changed: Vec<&str> = planned.chain(shown).chain(others.iter().map(String::as_str)).collect();
+    changed.sort_unstable();
+    changed.dedup();
     let earlier = release.pending.iter().filter(|pending| pending.complete).flat_map(|pending| &pending.requests);
     let request = Requests {
         run: release.run,

@@ -4,6 +4,7 @@ use tidegate_core::execution_arn::ExecutionArn;
 use tidegate_core::external_text::ExternalText;
 use tidegate_core::location::Location;
 use tidegate_core::release::ReleaseId;
+use tidegate_core::site_state::KeyIndexError;
 use tidegate_core::stored_lines::LineError;
 
 use super::fence::LeaseLost;
@@ -75,7 +76,7 @@ pub enum StateError {
     },
     /// An execution holds the lease, and whether it runs is unknown.
     #[error(
-        "the lease in `{0}` belongs to an execution, and whether it runs is unknown: {1}; allow          `states:DescribeExecution` for it"
+        "the lease in `{0}` belongs to an execution, and whether it runs is unknown: {1}; allow `states:DescribeExecution` for it"
     )]
     UnknownExecution(Location, Box<AwsError>),
     /// The lease was lost during the run.
@@ -87,6 +88,9 @@ pub enum StateError {
     /// A bug.
     #[error("the state cannot be written as JSON, which is a bug in Tidegate: {0}")]
     Json(#[from] serde_json::Error),
+    /// A bug.
+    #[error(transparent)]
+    Index(#[from] KeyIndexError),
     /// Without random numbers, two holders of a lease could have the same name.
     #[error("cannot get random numbers from the system: {0}")]
     Random(getrandom::Error),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::identity::ETag;
 use tidegate_core::release::{ReleaseId, ReleasePointer, Retention};
-use tidegate_core::site_state::UnfinishedRuns;
+use tidegate_core::site_state::{UnfinishedRuns, UnfinishedRunsBuilder};
 
 use super::error::StateError;
 use super::store::{ReleaseFile, StateStore};
@@ -86,7 +86,7 @@ impl StateStore {
         let (pointer, files) = tokio::try_join!(self.pointer(), self.files())?;
         let last = pointer.as_ref().and_then(|(pointer, _)| pointer.releases.last()).map(|entry| entry.id);
         let newest = files.keys().next_back().copied().max(last).unwrap_or_default();
-        let mut unfinished = UnfinishedRuns::default();
+        let mut unfinished = UnfinishedRunsBuilder::default();
         let released = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
         for (id, files) in files.iter().filter(|(id, _)| !released(id)) {
             if files.contains(&ReleaseFile::Shards) {
@@ -95,6 +95,6 @@ impl StateStore {
                 self.add_unfinished(*id, &mut unfinished).await?;
             }
         }
-        Ok(History { pointer, unfinished, next: newest.next(), files })
+        Ok(History { pointer, unfinished: unfinished.finish()?, next: newest.next(), files })
     }
 }

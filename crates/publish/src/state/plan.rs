@@ -4,7 +4,7 @@
 use futures::stream::{self, TryStreamExt};
 use tidegate_core::plan::{Plan, PlanLine};
 use tidegate_core::release::ReleaseId;
-use tidegate_core::site_state::UnfinishedRuns;
+use tidegate_core::site_state::UnfinishedRunsBuilder;
 
 use super::error::StateError;
 use super::store::{ReleaseFile, StateStore};
@@ -27,12 +27,12 @@ impl StateStore {
     pub(super) async fn add_unfinished(
         &self,
         id: ReleaseId,
-        unfinished: &mut UnfinishedRuns,
+        unfinished: &mut UnfinishedRunsBuilder,
     ) -> Result<(), StateError> {
         let Some(mut lines) = self.lines::<PlanLine>(id, ReleaseFile::Plan).await? else { return Ok(()) };
         unfinished.begin(id);
         while let Some(batch) = lines.try_next().await? {
-            batch.into_iter().for_each(|line| unfinished.add(line));
+            batch.into_iter().try_for_each(|line| unfinished.add(line))?;
         }
         Ok(())
     }

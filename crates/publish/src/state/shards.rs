@@ -11,7 +11,7 @@ use tidegate_core::identity::sha256;
 use tidegate_core::lease::LeaseTerm;
 use tidegate_core::plan::shards::{PlanShard, ResultLine, ShardIndex, ShardLine, ShardList, ShardListItem, ShardPhase};
 use tidegate_core::release::{FORMAT, ReleaseId};
-use tidegate_core::site_state::UnfinishedRuns;
+use tidegate_core::site_state::UnfinishedRunsBuilder;
 use tidegate_core::stored_lines::{LineDecoder, LineEncoder, StoredLine};
 
 use super::error::StateError;
@@ -141,7 +141,7 @@ impl StateStore {
         &self,
         id: ReleaseId,
         files: &[ReleaseFile],
-        unfinished: &mut UnfinishedRuns,
+        unfinished: &mut UnfinishedRunsBuilder,
     ) -> Result<(), StateError> {
         let Some(ShardIndex { plan, shards, .. }) = self.shard_index(id).await? else { return Ok(()) };
         unfinished.begin(id);
@@ -159,7 +159,7 @@ impl StateStore {
         let reads: Vec<_> = shards.into_iter().map(read).collect();
         let mut read = stream::iter(reads).buffered(SHARDS_IN_FLIGHT);
         while let Some((lines, result)) = read.try_next().await? {
-            unfinished.add_shard(lines, result, &plan.inputs.artifact);
+            unfinished.add_shard(lines, result, &plan.inputs.artifact)?;
         }
         Ok(())
     }

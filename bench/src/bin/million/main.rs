@@ -5,9 +5,13 @@
 //!     million plan FILE OBJECTS EVERY            plan the same site with one object in EVERY changed, none with 0;
 //!                                                this program sets the headers
 //!     million transform FILE OBJECTS EVERY       the same, with headers by the bundled `mime` and `headers`
+//!     million first OBJECTS                      plan a first publish
+//!     million finish OBJECTS                     plan what is left of a first publish after workers have written everything
 //!
 //! Generates the objects in the order of a listing, one at a time. The figures do not include requests, the parsing of
 //! responses, and what a source keeps in memory to read bodies.
+
+mod object;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,31 +21,40 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tidegate_core::approval::review;
-use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
+use tidegate_core::artifact::{Artifact, ArtifactNames, Fingerprint};
 use tidegate_core::config::ProtectedKeys;
 use tidegate_core::content::{ContentReader, ReadError};
-use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff::{self, Comparison, DeletePolicy};
-use tidegate_core::headers::{HeaderPool, ObjectHeader, ObjectHeaders};
-use tidegate_core::identity::{ContentIdentity, ETag};
-use tidegate_core::key::{Key, StoredKey};
-use tidegate_core::listing::{ListedObject, Pagination, PreservedAttributes};
+use tidegate_core::headers::HeaderPool;
+use tidegate_core::key::Key;
+use tidegate_core::listing::{ListedObject, Listing, Pagination};
 use tidegate_core::location::{Location, Source};
-use tidegate_core::manifest::{ManifestDecoder, ManifestEncoder, ManifestRecord, RecordState};
+use tidegate_core::manifest::{ManifestDecoder, ManifestEncoder, ManifestRecord};
+use tidegate_core::plan::shards::SHARD_OPERATIONS;
 use tidegate_core::plan::{FORMAT, Plan, PlanInputs, PlanTotals};
 use tidegate_core::plan_review::Verdict;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::run_facts::RunFacts;
-use tidegate_core::site_state::{SiteMerge, SiteMergeInputs, SiteState, UnfinishedRuns};
+use tidegate_core::site_state::{SiteMerge, SiteMergeInputs, SiteState, UnfinishedRuns, UnfinishedRunsBuilder};
 use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Plugin, policy};
+
+use object::BenchObject;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Objects of one page of a listing.
 const PAGE: u64 = 1_000;
+
+/// The generated site.
+#[derive(Clone, Copy)]
+struct Site {
+    objects: u64,
+    /// One object in so many has changed; none with 0.
+    every: u64,
+}
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,103 +62,31 @@ fn main() -> Result<(), Failure> {
     match arguments.as_slice() {
         ["write", file, objects] => write(file, objects.parse()?),
         [kind @ ("plan" | "transform"), file, objects, every] => {
-            let figures = plan(file, objects.parse()?, every.parse()?, *kind == "transform")?;
-            println!("{figures}");
+            let (objects, every) = (objects.parse()?, every.parse()?);
+            println!("{}", plan(Site { objects, every }, History::Manifest(file), *kind == "transform")?);
             Ok(())
         }
-        _ => Err("usage: million write FILE OBJECTS, or million plan|transform FILE OBJECTS EVERY".into()),
+        [kind @ ("first" | "finish"), objects] => {
+            let history = if *kind == "first" { History::Nothing } else { History::Results };
+            println!("{}", plan(Site { objects: objects.parse()?, every: 0 }, history, false)?);
+            Ok(())
+        }
+        _ => {
+            let usage = "million write FILE OBJECTS, million plan|transform FILE OBJECTS EVERY, or million first|finish OBJECTS";
+            Err(format!("usage: {usage}").into())
+        }
     }
 }
 
-/// The kinds of file of a site, most of them pages: suffix, content type and `Cache-Control`.
-const KINDS: [(&str, &str, &str); 10] = [
-    (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
-    (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
-    (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
-    (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
-    (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
-    (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
-    ("-4f1a2b3c.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
-    ("-4f1a2b3c.css", "text/css; charset=utf-8", "public, max-age=31536000, immutable"),
-    (".svg", "image/svg+xml; charset=utf-8", "public, max-age=3600"),
-    (".png", "image/png", "public, max-age=3600"),
-];
-
-/// One generated object.
-#[derive(Clone, Copy)]
-struct BenchObject(u64);
-
-impl BenchObject {
-    fn kind(self) -> (&'static str, &'static str, &'static str) {
-        let index = usize::try_from(self.0).unwrap_or_default() % KINDS.len();
-        KINDS.get(index).copied().unwrap_or_default()
-    }
-
-    /// About 50 bytes. The keys are sorted.
-    fn key(self) -> String {
-        let (library, module) = (self.0 / 20_000, self.0 / 200 % 100);
-        format!("library-{library:03}/module-{module:03}/struct.Name{:07}{}", self.0, self.kind().0)
-    }
-
-    fn size(self) -> u64 {
-        500 + self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 60_000
-    }
-
-    /// Bytes that differ between objects and states. Planning only compares digests, so they need not be real.
-    fn digest<const N: usize>(self, state: u64) -> [u8; N] {
-        let mut bytes = [0; N];
-        let mut word = self.0.wrapping_add(state << 40);
-        for chunk in bytes.chunks_mut(8) {
-            word = (word ^ (word >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            for (byte, value) in chunk.iter_mut().zip(word.to_le_bytes()) {
-                *byte = value;
-            }
-        }
-        bytes
-    }
-
-    fn etag(self) -> ETag {
-        let md5: [u8; 16] = self.digest(0);
-        ETag::new(&md5.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-    }
-
-    fn headers(self) -> Result<ObjectHeaders, Failure> {
-        let (_, content_type, cache_control) = self.kind();
-        let mut headers = ObjectHeaders::default();
-        headers.set(ObjectHeader::ContentType, content_type)?;
-        headers.set(ObjectHeader::CacheControl, cache_control)?;
-        Ok(headers)
-    }
-
-    /// The object in a source that has hashed every byte.
-    fn item(self, state: u64) -> Result<ArtifactItem, Failure> {
-        let identity = ContentIdentity { sha256: Some(self.digest(state)), ..ContentIdentity::default() };
-        Ok(ArtifactItem {
-            key: Key::new(&self.key())?,
-            size: self.size(),
-            identity: identity.into(),
-            declared: DeclaredHeaders::default(),
-        })
-    }
-
-    fn listed(self) -> ListedObject {
-        ListedObject { key: StoredKey::new(&self.key()), size: self.size(), etag: self.etag() }
-    }
-
-    fn record(self) -> Result<ManifestRecord, Failure> {
-        let identity =
-            ContentIdentity { sha256: Some(self.digest(0)), md5: Some(self.digest(0)), ..ContentIdentity::default() };
-        Ok(ManifestRecord {
-            key: StoredKey::new(&self.key()),
-            state: RecordState::Live,
-            size: self.size(),
-            etag: self.etag(),
-            identity,
-            headers: self.headers()?,
-            redirect: None,
-            attributes: PreservedAttributes { encryption: Some("AES256".to_owned()), ..PreservedAttributes::default() },
-        })
-    }
+/// What is known about the site.
+#[derive(Clone, Copy, PartialEq)]
+enum History<'a> {
+    /// The manifest of the live release.
+    Manifest(&'a str),
+    /// There is no object yet.
+    Nothing,
+    /// Workers have written every object of the first release.
+    Results,
 }
 
 fn write(file: &str, objects: u64) -> Result<(), Failure> {
@@ -212,8 +153,24 @@ fn configured(name: &str, settings: &Value) -> Result<ConfiguredPlugin, Failure>
     Ok(Plugin::load(&Engine::new()?, None, bundled.name, bundled.bytes)?.validate(settings)?)
 }
 
+/// The results of a first publish, shard after shard, as the run that finishes it reads them.
+fn results(objects: u64, artifact: &Fingerprint) -> Result<UnfinishedRuns, Failure> {
+    let mut unfinished = UnfinishedRunsBuilder::default();
+    unfinished.begin("r1".parse()?);
+    for pages in [false, true] {
+        let mut of_phase = (0..objects).map(BenchObject).filter(|object| object.is_page() == pages).peekable();
+        while of_phase.peek().is_some() {
+            let shard: Result<Vec<_>, _> = of_phase.by_ref().take(SHARD_OPERATIONS).map(BenchObject::written).collect();
+            let (lines, result) = shard?.into_iter().unzip();
+            unfinished.add_shard(lines, result, artifact)?;
+        }
+    }
+    Ok(unfinished.finish()?)
+}
+
 /// The steps of a publish from the listing of the source to the verdict of the policy.
-fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Failure> {
+fn plan(site: Site, history: History<'_>, plugins: bool) -> Result<Value, Failure> {
+    let (Site { objects, every }, fingerprint) = (site, Fingerprint("benchmark".into()));
     let guard = [configured("guard", &json!({}))?];
     let sync_plugins = if plugins {
         // There are no bytes to read.
@@ -224,9 +181,14 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     let mut log = StepLog { since: Instant::now(), steps: Vec::new() };
     log.lap("load the plugins")?;
 
+    let mut unfinished = UnfinishedRuns::default();
+    if history == History::Results {
+        unfinished = results(objects, &fingerprint)?;
+        log.lap("read the results")?;
+    }
     let changed = |number: u64| u64::from(every > 0 && number % every == every / 2);
     let items = (0..objects).map(|number| BenchObject(number).item(changed(number))).collect::<Result<Vec<_>, _>>()?;
-    let artifact = Artifact::new(items, Fingerprint("benchmark".into()), ArtifactNames::Bucket)?;
+    let artifact = Artifact::new(items, fingerprint.clone(), ArtifactNames::Bucket)?;
     log.lap("list the source")?;
 
     let desired = if plugins {
@@ -244,10 +206,19 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     };
     log.lap("transform")?;
 
-    let site = inspect(file, objects, &desired)?;
+    let mut merge = SiteMerge::new(SiteMergeInputs {
+        desired: &desired,
+        artifact: &fingerprint,
+        unfinished: &unfinished,
+        live: "r1".parse()?,
+        oldest_kept: ReleaseId::default(),
+        verify: false,
+    });
+    let listing = inspect(history, objects, &mut merge)?;
+    let state = merge.finish(listing);
     log.lap("merge listing and manifest")?;
 
-    let plan = assemble(&desired, &site)?;
+    let plan = assemble(&desired, &state)?;
     log.lap("plan")?;
 
     let digest = plan.digest()?;
@@ -261,6 +232,11 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     Ok(json!({
         "objects": objects,
         "plugins": plugins,
+        "history": match history {
+            History::Manifest(_) => "manifest",
+            History::Nothing => "nothing",
+            History::Results => "results",
+        },
         "operations": plan.operations.len(),
         "keep": plan.totals.keep,
         "digest": digest,
@@ -269,7 +245,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     }))
 }
 
-/// Settings of `headers` for the same headers as in [`KINDS`].
+/// Settings of `headers` for the same headers as in `object::KINDS`.
 fn headers_settings() -> Value {
     let set = |glob: &str, value: &str| json!({ "glob": glob, "set": { "cache-control": value } });
     json!({
@@ -284,43 +260,59 @@ fn headers_settings() -> Value {
 }
 
 /// Merges listing and manifest as `tidegate-publish` does: page by page, chunk by chunk.
-fn inspect(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, Failure> {
-    let (unfinished, artifact) = (UnfinishedRuns::default(), Fingerprint("benchmark".into()));
-    let live = "r1".parse()?;
-    let mut merge = SiteMerge::new(SiteMergeInputs {
-        desired,
-        artifact: &artifact,
-        unfinished: &unfinished,
-        live,
-        oldest_kept: ReleaseId::default(),
-        verify: false,
-    });
+fn inspect(history: History<'_>, objects: u64, merge: &mut SiteMerge<'_>) -> Result<Listing, Failure> {
     let mut pagination = Pagination::default();
-    let (mut file, mut decoder, mut chunk) = (File::open(file)?, Some(ManifestDecoder::default()), vec![0; 64 * 1024]);
-    let mut records = Vec::new().into_iter();
+    let mut records = match history {
+        History::Manifest(file) => Some(ManifestFile::open(file)?),
+        History::Results => None,
+        History::Nothing => {
+            pagination.page(&[], true)?;
+            return Ok(pagination.finish()?);
+        }
+    };
     for first in (0..objects).step_by(usize::try_from(PAGE)?) {
         let last = objects.min(first + PAGE);
         let page: Vec<ListedObject> = (first..last).map(|number| BenchObject(number).listed()).collect();
         pagination.page(&page, last == objects)?;
         for listed in page {
-            let record = loop {
-                if let Some(record) = records.next() {
-                    break record;
-                }
-                let read = file.read(&mut chunk)?;
-                records = match (&mut decoder, read) {
-                    (Some(_), 0) => decoder.take().unwrap_or_default().finish()?.into_iter(),
-                    (Some(decoder), read) => decoder.push(chunk.get(..read).unwrap_or_default())?.into_iter(),
-                    (None, _) => return Err("the manifest has fewer objects".into()),
-                };
-            };
-            if record.key != listed.key {
+            let record = records.as_mut().map(ManifestFile::next).transpose()?;
+            if record.as_ref().is_some_and(|record| record.key != listed.key) {
                 return Err("the manifest has other objects".into());
             }
-            merge.push(Some(listed), Some(&record));
+            merge.push(Some(listed), record.as_ref());
         }
     }
-    Ok(merge.finish(pagination.finish()?))
+    Ok(pagination.finish()?)
+}
+
+/// A manifest, read in chunks.
+struct ManifestFile {
+    file: File,
+    chunk: Vec<u8>,
+    /// Nothing at the end of the file.
+    decoder: Option<ManifestDecoder>,
+    records: std::vec::IntoIter<ManifestRecord>,
+}
+
+impl ManifestFile {
+    fn open(path: &str) -> Result<Self, Failure> {
+        let (file, decoder) = (File::open(path)?, Some(ManifestDecoder::default()));
+        Ok(Self { file, chunk: vec![0; 64 * 1024], decoder, records: Vec::new().into_iter() })
+    }
+
+    fn next(&mut self) -> Result<ManifestRecord, Failure> {
+        loop {
+            if let Some(record) = self.records.next() {
+                return Ok(record);
+            }
+            let read = self.file.read(&mut self.chunk)?;
+            self.records = match (&mut self.decoder, read) {
+                (Some(_), 0) => self.decoder.take().unwrap_or_default().finish()?.into_iter(),
+                (Some(decoder), read) => decoder.push(self.chunk.get(..read).unwrap_or_default())?.into_iter(),
+                (None, _) => return Err("the manifest has fewer objects".into()),
+            };
+        }
+    }
 }
 
 /// Makes the plan.
