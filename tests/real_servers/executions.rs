@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::{StreamExt as _, stream};
 
-use tidegate_tests::fault::{FaultGate, Faults, InjectedFault};
+use tidegate_tests::fault::{ApiCall, FaultGate, Faults, InjectedFault};
 use tidegate_tests::fault_proxy::FaultProxy;
 
 use crate::executions_faults::{wait_until, written};
@@ -165,6 +165,20 @@ impl Account {
     }
 }
 
+fn is_lease(call: &ApiCall) -> bool {
+    call.key.as_deref().is_some_and(|key| key.ends_with("/lease.json"))
+}
+
+/// Interrupts a command that follows an execution. Returns what it printed.
+fn interrupted(command: Child) -> String {
+    assert!(Command::new("kill").arg("-INT").arg(command.id().to_string()).status().unwrap().success());
+    let output = command.wait_with_output().unwrap();
+    let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{text}{error}");
+    assert!(error.contains("goes on; run the same command again to follow it"), "{error}");
+    text.into_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_and_the_command_line_publish_by_executions_in_ministack() {
     let Some(account) = Account::new("an_upload_and_the_command_line_publish_by_executions_in_ministack").await else {
@@ -182,23 +196,32 @@ async fn an_upload_and_the_command_line_publish_by_executions_in_ministack() {
     account.lambda.remove_notifications().await;
     let two = build("two");
     account.upload("two", &two).await;
-    let gate = FaultGate::closed();
-    let held = gate.clone();
-    // Workers wait with their first writes, and renew the lease.
+    let (before, gate) = (FaultGate::closed(), FaultGate::closed());
+    let held = [before.clone(), gate.clone()];
+    // The execution waits before it has the lease. Later, workers wait with their first writes, and renew the lease.
     let faults = Faults::new(move |call| {
-        (written(call).is_some() && !held.is_open()).then(|| InjectedFault::Hold(held.clone()))
+        let [before, gate] = &held;
+        let held = if is_lease(call) { before } else { gate };
+        let waits = (is_lease(call) || written(call).is_some()) && !held.is_open();
+        waits.then(|| InjectedFault::Hold(held.clone()))
     });
     let server = account.lambda.server.endpoint();
     account.lambda.set_endpoint(&FaultProxy::start(&server, &faults).await.url()).await;
     let publish =
         ["publish", "docs", "--from", "s3://artifacts/builds/docs/two/", "--release", "two", "--step-functions"];
     let first = account.spawn(&server, &publish);
+    wait_until("the execution asks for the lease", async || faults.calls().iter().any(is_lease)).await;
+    let text = interrupted(first);
+    let asked = Faults::none();
+    let asking = FaultProxy::start(&server, &asked).await;
+    let second = account.spawn(&asking.url(), &publish);
+    wait_until("the second command has found an execution", async || {
+        asked.calls().iter().any(|call| call.operation == "DescribeExecution")
+    })
+    .await;
+    before.open();
     wait_until("a worker writes", async || faults.calls().iter().any(|call| written(call).is_some())).await;
-    assert!(Command::new("kill").arg("-INT").arg(first.id().to_string()).status().unwrap().success());
-    let output = first.wait_with_output().unwrap();
-    let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(130), "{text}{error}");
-    assert!(error.contains("goes on; run the same command again to follow it"), "{error}");
+    assert_eq!(interrupted(second), text, "joined before it had the lease");
     let mut second = account.spawn(&server, &publish);
     let mut joined = BufReader::new(second.stdout.take().unwrap());
     let mut line = String::new();

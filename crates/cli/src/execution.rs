@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tidegate_core::arn::Partition;
 use tidegate_core::config::{Config, Site};
 use tidegate_core::execution_arn::ExecutionArn;
+use tidegate_core::identity::sha256;
 use tidegate_core::report::Outcome;
 use tidegate_core::timestamp::Timestamp;
 use tidegate_lambda::handler::{ExecutionStarter, StartExecution as _};
@@ -49,7 +50,7 @@ pub(crate) async fn publish(
     let publisher = context.publisher(common, &configuration.directory)?;
     let execution = match running(&publisher, site, &trigger).await? {
         Some(execution) => execution,
-        None => start(&context, config, site, trigger).await?,
+        None => start(&context, &publisher, config, site, trigger).await?,
     };
     if !common.json {
         outln!("{}: execution `{execution}`", site.name);
@@ -68,18 +69,47 @@ async fn running(publisher: &Publisher, site: &Site, trigger: &Trigger) -> Resul
     Ok((!state.has_ended()).then_some(execution))
 }
 
-async fn start(context: &AwsContext, config: &Config, site: &Site, trigger: Trigger) -> Result<ExecutionArn, CliError> {
+/// Starts an execution, unless this very publish was started before and runs. It may not have the lease yet.
+async fn start(
+    context: &AwsContext,
+    publisher: &Publisher,
+    config: &Config,
+    site: &Site,
+    trigger: Trigger,
+) -> Result<ExecutionArn, CliError> {
     let connection = &context.connection;
     let (region, account) = (connection.region(), Sts::new(connection).caller().await?.account);
     let function =
         format!("arn:{}:lambda:{region}:{account}:function:{}", Partition::of_region(&region), config.function.name);
     let machine = ExecutionStarter::new(connection, &function, &config.function.state_machine());
     let machine = machine.ok_or_else(|| CliError::System(format!("`{function}` is not the ARN of a function")))?;
-    let run = RunId::random().map_err(CliError::system)?;
-    let name = machine.name(&run, &site.name);
-    let state = ExecutionState::Plan { run: Continuation { format: CONTINUATION_FORMAT, run, trigger } };
-    machine.start(&name, &state).await?;
-    ExecutionArn::parse(name.as_str()).ok_or_else(|| CliError::System(format!("`{}` is not an ARN", name.as_str())))
+    let arn = |run: &RunId| {
+        let name = machine.name(run, &site.name);
+        ExecutionArn::parse(name.as_str()).ok_or_else(|| CliError::System(format!("`{}` is not an ARN", name.as_str())))
+    };
+    let mut run = run_id(publisher, site, &trigger).await?;
+    match Executions::new(connection).state(&arn(&run)?).await? {
+        DescribedExecution::Running => return arn(&run),
+        DescribedExecution::Unknown => {}
+        // A name is used once.
+        DescribedExecution::Succeeded(_) | DescribedExecution::Failed(_) => {
+            run = RunId::random().map_err(CliError::system)?;
+        }
+    }
+    let state = ExecutionState::Plan { run: Continuation { format: CONTINUATION_FORMAT, run: run.clone(), trigger } };
+    machine.start(&machine.name(&run, &site.name), &state).await?;
+    arn(&run)
+}
+
+/// The same for the same publish, until one of the site has ended.
+async fn run_id(publisher: &Publisher, site: &Site, trigger: &Trigger) -> Result<RunId, CliError> {
+    let pointer = match publisher.state(site) {
+        Some(state) => state.pointer().await.map_err(CliError::system)?,
+        None => None,
+    };
+    let etag = pointer.as_ref().map(|(_, etag)| etag);
+    let bytes = serde_json::to_vec(&(trigger, etag)).map_err(CliError::system)?;
+    Ok(RunId::new(sha256(&bytes).chars().take(16).collect::<String>()))
 }
 
 /// Follows an execution to its end.
