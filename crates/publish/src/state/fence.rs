@@ -26,6 +26,12 @@ impl Fence {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
+    /// Holds the lease until this time at least.
+    pub(super) fn extend(&self, until: Instant) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = until.max(*held);
+    }
+
     /// Whether the run may still write.
     ///
     /// # Errors

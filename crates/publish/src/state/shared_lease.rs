@@ -4,8 +4,9 @@
 //! Many workers cause about one write for each of their looks, because a worker writes only if no other has renewed the
 //! lease since it looked last.
 
+use futures::stream::{FuturesUnordered, StreamExt};
 use tidegate_core::lease::{LeaseRecord, LeaseTerm};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
@@ -50,12 +51,13 @@ impl StateStore {
         let (lease, renewed) = worker.renew().await?;
         let fence = Fence::new(renewed + lease.write_window());
         fence.check()?;
-        let renewal = tokio::spawn(worker.keep_renewed(lease, fence.clone()).in_current_span());
+        let renewal = tokio::spawn(worker.keep_renewed(lease, renewed, fence.clone()).in_current_span());
         Ok(SharedLease { fence, _renewal: AbortOnDropHandle::new(renewal) })
     }
 }
 
 /// What a worker knows about the lease.
+#[derive(Clone)]
 struct LeaseWorker {
     state: StateStore,
     term: LeaseTerm,
@@ -85,28 +87,34 @@ impl LeaseWorker {
         Err(StateError::Conflict(self.state.location.clone()))
     }
 
-    async fn keep_renewed(mut self, mut lease: LeaseRecord, fence: Fence) {
+    /// Begins to renew the lease at every interval, whether or not the attempts before have ended: behind thousands of writes, a
+    /// response can take longer than that.
+    async fn keep_renewed(mut self, lease: LeaseRecord, renewed: Instant, fence: Fence) {
+        // Twice as often as a run that writes alone: a renewal of another worker counts from the look before it.
+        let interval = interval(&lease) / 2;
+        let mut ticks = interval_at(renewed + interval, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut attempts = FuturesUnordered::new();
         loop {
-            // Twice as often as a run that writes alone: a renewal of another worker counts from the look before it.
-            let interval = interval(&lease) / 2;
-            sleep(interval).await;
-            loop {
-                match timeout(interval, self.renew()).await {
-                    Ok(Ok((renewed, since))) => {
-                        fence.set(since + renewed.write_window());
-                        lease = renewed;
-                        break;
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let mut attempt = self.clone();
+                    attempts.push(timeout(lease.write_window(), async move { (attempt.renew().await, attempt.seen) }));
+                }
+                Some(attempt) = attempts.next() => match attempt {
+                    Ok((Ok((renewed, since)), seen)) => {
+                        fence.extend(since + renewed.write_window());
+                        self.seen = self.seen.max(seen);
                     }
-                    Ok(Err(StateError::LeaseLost(_))) => {
+                    Ok((Err(StateError::LeaseLost(_)), _)) => {
                         tracing::warn!("the lease of the execution was lost");
                         fence.set(Instant::now());
                         return;
                     }
                     // Another attempt may succeed before the lease expires.
-                    Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease"),
+                    Ok((Err(error), _)) => tracing::warn!(%error, "cannot renew the lease"),
                     Err(_) => tracing::warn!("cannot renew the lease: no response in time"),
-                }
-                sleep(interval / 8).await;
+                },
             }
         }
     }
