@@ -50,7 +50,7 @@ const PAGE: u64 = 1_000;
 
 /// The generated site.
 #[derive(Clone, Copy)]
-struct Site {
+struct GeneratedSite {
     objects: u64,
     /// One object in so many has changed; none with 0.
     every: u64,
@@ -63,12 +63,12 @@ fn main() -> Result<(), Failure> {
         ["write", file, objects] => write(file, objects.parse()?),
         [kind @ ("plan" | "transform"), file, objects, every] => {
             let (objects, every) = (objects.parse()?, every.parse()?);
-            println!("{}", plan(Site { objects, every }, History::Manifest(file), *kind == "transform")?);
+            println!("{}", plan(GeneratedSite { objects, every }, SiteHistory::Manifest(file), *kind == "transform")?);
             Ok(())
         }
         [kind @ ("first" | "finish"), objects] => {
-            let history = if *kind == "first" { History::Nothing } else { History::Results };
-            println!("{}", plan(Site { objects: objects.parse()?, every: 0 }, history, false)?);
+            let history = if *kind == "first" { SiteHistory::Nothing } else { SiteHistory::Results };
+            println!("{}", plan(GeneratedSite { objects: objects.parse()?, every: 0 }, history, false)?);
             Ok(())
         }
         _ => {
@@ -80,7 +80,7 @@ fn main() -> Result<(), Failure> {
 
 /// What is known about the site.
 #[derive(Clone, Copy, PartialEq)]
-enum History<'a> {
+enum SiteHistory<'a> {
     /// The manifest of the live release.
     Manifest(&'a str),
     /// There is no object yet.
@@ -169,8 +169,8 @@ fn results(objects: u64, artifact: &Fingerprint) -> Result<UnfinishedRuns, Failu
 }
 
 /// The steps of a publish from the listing of the source to the verdict of the policy.
-fn plan(site: Site, history: History<'_>, plugins: bool) -> Result<Value, Failure> {
-    let (Site { objects, every }, fingerprint) = (site, Fingerprint("benchmark".into()));
+fn plan(site: GeneratedSite, history: SiteHistory<'_>, plugins: bool) -> Result<Value, Failure> {
+    let (GeneratedSite { objects, every }, fingerprint) = (site, Fingerprint("benchmark".into()));
     let guard = [configured("guard", &json!({}))?];
     let sync_plugins = if plugins {
         // There are no bytes to read.
@@ -182,7 +182,7 @@ fn plan(site: Site, history: History<'_>, plugins: bool) -> Result<Value, Failur
     log.lap("load the plugins")?;
 
     let mut unfinished = UnfinishedRuns::default();
-    if history == History::Results {
+    if history == SiteHistory::Results {
         unfinished = results(objects, &fingerprint)?;
         log.lap("read the results")?;
     }
@@ -233,9 +233,9 @@ fn plan(site: Site, history: History<'_>, plugins: bool) -> Result<Value, Failur
         "objects": objects,
         "plugins": plugins,
         "history": match history {
-            History::Manifest(_) => "manifest",
-            History::Nothing => "nothing",
-            History::Results => "results",
+            SiteHistory::Manifest(_) => "manifest",
+            SiteHistory::Nothing => "nothing",
+            SiteHistory::Results => "results",
         },
         "operations": plan.operations.len(),
         "keep": plan.totals.keep,
@@ -260,12 +260,12 @@ fn headers_settings() -> Value {
 }
 
 /// Merges listing and manifest as `tidegate-publish` does: page by page, chunk by chunk.
-fn inspect(history: History<'_>, objects: u64, merge: &mut SiteMerge<'_>) -> Result<Listing, Failure> {
+fn inspect(history: SiteHistory<'_>, objects: u64, merge: &mut SiteMerge<'_>) -> Result<Listing, Failure> {
     let mut pagination = Pagination::default();
     let mut records = match history {
-        History::Manifest(file) => Some(ManifestFile::open(file)?),
-        History::Results => None,
-        History::Nothing => {
+        SiteHistory::Manifest(file) => Some(ManifestFile::open(file)?),
+        SiteHistory::Results => None,
+        SiteHistory::Nothing => {
             pagination.page(&[], true)?;
             return Ok(pagination.finish()?);
         }

@@ -95,9 +95,8 @@ impl StateStore {
         self.put_new(&self.key(&document.name(id)), bytes).await.map(drop)
     }
 
-    /// Stores what a worker could not do of a shard, unless its execution has lost the lease: nobody reads it then, and the
-    /// run that took the lease may have removed what the state had of this one. It is for people, so a failure is only a
-    /// warning.
+    /// Stores what a worker could not do of a shard, unless its execution has lost the lease: the run that took the lease may
+    /// have removed what the state had of this one, and would leave the file. It is for people, so a failure is only a warning.
     pub(crate) async fn put_shard_failure(
         &self,
         id: ReleaseId,
