@@ -151,6 +151,9 @@ impl UnfinishedRunsBuilder {
     }
 
     fn end_part(&mut self) -> Result<(), KeyIndexError> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
         // Stable: of lines of one key, the last one counts.
         self.lines.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut collected = CollectedKeys::default();
@@ -224,10 +227,8 @@ impl CollectedKeys {
 
 /// Merges parts. Of parts with the same key, the last one counts.
 fn merge(mut parts: Vec<Part>) -> Result<Part, KeyIndexError> {
-    if parts.len() == 1
-        && let Some(part) = parts.pop()
-    {
-        return Ok(part);
+    if parts.len() <= 1 {
+        return Ok(parts.pop().unwrap_or_default());
     }
     let (keys, mut touched): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let mut take = |part: usize, number: u64| {
