@@ -154,14 +154,14 @@ async fn one_fencing_counter_writes_at_a_time() {
     assert!(counts.workers_joined > 60 && counts.intrusions == 60);
 }
 
-/// Behind thousands of writes, S3 answers late. A renewal takes a quarter of the lease here, or more.
+/// Behind thousands of writes, S3 answers late. Here, a renewal takes longer than the time between two of them.
 #[tokio::test(start_paused = true)]
 async fn workers_keep_the_lease_while_responses_are_slow() {
     let world = world().await;
     let coordinator = acquire(&store(&world, 0), Some(&execution())).await;
     let term = LeaseTerm { holder: execution(), fence: coordinator.fencing_counter() };
     coordinator.keep().await;
-    let slow = Faults::new(|_| Some(InjectedFault::Delay(Duration::from_secs(3))));
+    let slow = Faults::new(|_| Some(InjectedFault::Delay(Duration::from_secs(2))));
     let store = world.publisher_through(&slow).state(&site(&configuration(KEEP))).unwrap();
     let (writers, start, duration) = (Writers::default(), Duration::ZERO, Duration::from_secs(120));
     let workers = (0..3).map(|_| worker(store.clone(), term.clone(), writers.clone(), start, duration));

@@ -4,6 +4,8 @@
 //! Many workers cause about one write for each of their looks, because a worker writes only if no other has renewed the
 //! lease since it looked last.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use futures::stream::{FuturesUnordered, StreamExt};
 use tidegate_core::lease::{LeaseRecord, LeaseTerm};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -47,7 +49,7 @@ impl StateStore {
     /// # Errors
     /// [`LeaseLost`] if it has another holder or fencing counter.
     pub async fn share_lease(&self, term: &LeaseTerm) -> Result<SharedLease, StateError> {
-        let mut worker = LeaseWorker { state: self.clone(), term: term.clone(), seen: None };
+        let worker = LeaseWorker { state: self.clone(), term: term.clone(), seen: Arc::default() };
         let (lease, renewed) = worker.renew().await?;
         let fence = Fence::new(renewed + lease.write_window());
         fence.check()?;
@@ -61,35 +63,44 @@ impl StateStore {
 struct LeaseWorker {
     state: StateStore,
     term: LeaseTerm,
-    /// The renewals at its last look, and the time before that look.
-    seen: Option<(u64, Instant)>,
+    /// The most renewals that one of its looks has seen, and the latest time before such a look. Clones share it. The lock is
+    /// never held during a request.
+    seen: Arc<Mutex<Option<(u64, Instant)>>>,
 }
 
 impl LeaseWorker {
     /// Renews the lease, unless another worker did since the last look. Returns it with a time that is not later than the
     /// renewal.
-    async fn renew(&mut self) -> Result<(LeaseRecord, Instant), StateError> {
+    async fn renew(&self) -> Result<(LeaseRecord, Instant), StateError> {
         for _ in 0..ATTEMPTS {
             let looked = Instant::now();
             let stored = self.state.stored_lease().await?.filter(|(lease, _)| lease.is_of(&self.term));
             let (lease, etag) = stored.ok_or(LeaseLost)?;
-            let before = self.seen.replace((lease.renewals, looked));
+            let before = self.saw(lease.renewals, looked);
             if let Some((_, last)) = before.filter(|(renewals, _)| *renewals < lease.renewals) {
                 return Ok((lease, last));
             }
             let next = lease.renewed();
             // Another worker may store the same renewal. Whichever is stored, it is after this look.
             if self.state.write(&self.state.key(LEASE), &next, PutCondition::IfMatch(&etag)).await?.is_some() {
-                self.seen = Some((next.renewals, looked));
+                self.saw(next.renewals, looked);
                 return Ok((next, looked));
             }
         }
         Err(StateError::Conflict(self.state.location.clone()))
     }
 
+    /// Notes how many renewals a look has seen. Returns what was known before.
+    fn saw(&self, renewals: u64, looked: Instant) -> Option<(u64, Instant)> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *seen;
+        *seen = before.max(Some((renewals, looked)));
+        before
+    }
+
     /// Begins to renew the lease at every interval, whether or not the attempts before have ended: behind thousands of writes, a
     /// response can take longer than that.
-    async fn keep_renewed(mut self, lease: LeaseRecord, renewed: Instant, fence: Fence) {
+    async fn keep_renewed(self, lease: LeaseRecord, renewed: Instant, fence: Fence) {
         // Twice as often as a run that writes alone: a renewal of another worker counts from the look before it.
         let interval = interval(&lease) / 2;
         let mut ticks = interval_at(renewed + interval, interval);
@@ -98,21 +109,18 @@ impl LeaseWorker {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {
-                    let mut attempt = self.clone();
-                    attempts.push(timeout(lease.write_window(), async move { (attempt.renew().await, attempt.seen) }));
+                    let attempt = self.clone();
+                    attempts.push(timeout(lease.write_window(), async move { attempt.renew().await }));
                 }
                 Some(attempt) = attempts.next() => match attempt {
-                    Ok((Ok((renewed, since)), seen)) => {
-                        fence.extend(since + renewed.write_window());
-                        self.seen = self.seen.max(seen);
-                    }
-                    Ok((Err(StateError::LeaseLost(_)), _)) => {
+                    Ok(Ok((renewed, since))) => fence.extend(since + renewed.write_window()),
+                    Ok(Err(StateError::LeaseLost(_))) => {
                         tracing::warn!("the lease of the execution was lost");
                         fence.set(Instant::now());
                         return;
                     }
                     // Another attempt may succeed before the lease expires.
-                    Ok((Err(error), _)) => tracing::warn!(%error, "cannot renew the lease"),
+                    Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease"),
                     Err(_) => tracing::warn!("cannot renew the lease: no response in time"),
                 },
             }
