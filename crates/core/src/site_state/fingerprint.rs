@@ -1,6 +1,6 @@
 //! Short digests of objects, to recognize what an earlier run wrote without keeping it.
 
-use std::num::NonZeroU32;
+use std::num::NonZeroU128;
 
 use sha2::{Digest, Sha256};
 
@@ -16,13 +16,9 @@ use crate::redirect::RedirectTarget;
 /// objects of an archive are not digested before they are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ObjectFingerprints {
-    content: Option<ShortDigest>,
-    source: Option<ShortDigest>,
+    content: Option<NonZeroU128>,
+    source: Option<NonZeroU128>,
 }
-
-/// 128 bits: two objects of one site do not have equal ones by chance. An absent one takes no memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ShortDigest(NonZeroU32, [u32; 3]);
 
 impl ObjectFingerprints {
     /// What an operation writes; nothing for a delete. `source` is the key of the body in the artifact, unless the
@@ -58,12 +54,8 @@ impl ObjectFingerprints {
 
     /// Those of the object as S3 stores it.
     pub(super) fn stored_as(self, etag: &ETag) -> Self {
-        let stored = |digest: ShortDigest| {
-            let hash = Sha256::new_with_prefix(etag.text().as_bytes());
-            short(
-                hash.chain_update(digest.0.get().to_be_bytes())
-                    .chain_update(digest.1.map(u32::to_be_bytes).as_flattened()),
-            )
+        let stored = |digest: NonZeroU128| {
+            short(Sha256::new_with_prefix(etag.text().as_bytes()).chain_update(digest.get().to_be_bytes()))
         };
         Self { content: self.content.map(stored), source: self.source.map(stored) }
     }
@@ -74,7 +66,7 @@ impl ObjectFingerprints {
 
     /// Whether both are of equal objects. If they come from different sources and a content is unknown, they are not.
     pub(super) fn matches(&self, other: &Self) -> bool {
-        let equal = |a: Option<ShortDigest>, b: Option<ShortDigest>| a.is_some() && a == b;
+        let equal = |a: Option<NonZeroU128>, b: Option<NonZeroU128>| a.is_some() && a == b;
         equal(self.source, other.source) || equal(self.content, other.content)
     }
 
@@ -106,7 +98,7 @@ fn digest<'a, B: AsRef<[u8]> + ?Sized + 'a>(
     headers: &ObjectHeaders,
     kind: &str,
     body: impl IntoIterator<Item = &'a B>,
-) -> ShortDigest {
+) -> NonZeroU128 {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -127,10 +119,9 @@ fn digest<'a, B: AsRef<[u8]> + ?Sized + 'a>(
     short(hash)
 }
 
-fn short(hash: Sha256) -> ShortDigest {
-    let hash = hash.finalize();
-    let mut words = hash.chunks(4).map(|word| word.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)));
-    let mut next = || words.next().unwrap_or_default();
-    // Zero is as likely as any other number.
-    ShortDigest(NonZeroU32::new(next()).unwrap_or(NonZeroU32::MIN), [next(), next(), next()])
+/// 128 bits: two objects of one site do not have equal ones by chance.
+fn short(hash: Sha256) -> NonZeroU128 {
+    let number = hash.finalize().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte));
+    // Zero is as likely as any other digest; without it, an absent one takes no memory.
+    NonZeroU128::new(number).unwrap_or(NonZeroU128::MIN)
 }
